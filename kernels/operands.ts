@@ -1,0 +1,43 @@
+/** What a kernel sees of its operands, and how it reports what is wrong with them. */
+import { AT_ERROR, ERROR_NONE, ERROR_OPERAND_BYTES } from "./layout";
+
+/** Address of memory operand `i` of the resolved table at `o`. */
+// @ts-ignore: decorator
+@inline
+export function address(o: usize, i: usize): usize {
+  return <usize>load<u32>(o + (i << 4));
+}
+
+// @ts-ignore: decorator
+@inline
+export function scalar(o: usize, i: usize): i32 {
+  return load<i32>(o + (i << 4));
+}
+
+// @ts-ignore: decorator
+@inline
+export function float(o: usize, i: usize): f32 {
+  return load<f32>(o + (i << 4));
+}
+
+/** Whether memory operand `i` has at least `bytes` bytes; writes the error record where it has not. */
+export function has(o: usize, i: usize, bytes: u64): bool {
+  const extent = <u64>load<u32>(o + (i << 4), 4);
+  if (bytes <= extent) return true;
+  fail(ERROR_OPERAND_BYTES, <i32>i, bytes, extent);
+  return false;
+}
+
+/** Writes code, operand, value and limit into the error record (the executor adds plan and instruction) and returns the code. */
+export function fail(code: i32, operand: i32, value: u64, limit: u64): i32 {
+  store<i32>(AT_ERROR, code);
+  store<i32>(AT_ERROR + 12, operand);
+  store<u64>(AT_ERROR + 16, value);
+  store<u64>(AT_ERROR + 24, limit);
+  return code;
+}
+
+/** The code that `has` has just written. */
+export function failed(): i32 {
+  return load<i32>(AT_ERROR) == ERROR_NONE ? ERROR_OPERAND_BYTES : load<i32>(AT_ERROR);
+}
