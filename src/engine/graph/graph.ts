@@ -45,13 +45,26 @@ export interface TensorType {
   readonly dtype: Dtype;
 }
 
+/** A part of a plan that can be run by itself, and again: its inputs from earlier ranges stay untouched until it ends. */
+export interface Range {
+  readonly name: string;
+  /** Id of its first node. */
+  readonly first: number;
+}
+
 export class Graph {
   readonly nodes: Node[] = [];
+  readonly ranges: Range[] = [];
   private values = 0;
 
   leaf(kind: LeafKind, name: string, shape: Shape, dtype: Dtype = "f32"): Value {
     if (this.find(name)) throw new Error(`graph: two leaves are named "${name}"`);
     return this.node(undefined, [], {}, [{ shape, dtype }], { kind, name }).outputs[0];
+  }
+
+  /** What is appended from here on belongs to a range of this name. */
+  range(name: string): void {
+    this.ranges.push({ name, first: this.nodes.length });
   }
 
   /** Appends a node; the op checks its inputs and says what comes out. */
