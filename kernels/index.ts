@@ -1,3 +1,9 @@
-/** Entry of the wasm: everything a host or a profiler may see. */
-export * from "./operands";
-export * from "./constants";
+/** Entry of the wasm: everything a host or a profiler may see. Kernels stay exported, or the optimiser inlines them all into one. */
+export { open, run, run_on, start, help } from "./run";
+export { signature } from "./signatures";
+export * from "./adapter";
+export * from "./embedding";
+export * from "./linear";
+export * from "./linear_i8";
+export * from "./pack";
+export { quantize } from "./quantize";

@@ -18,9 +18,13 @@ export const AT_CURSOR = 64;
 export const AT_BUDGET = 80;
 /** Host → kernels: nonzero asks every thread to leave at the next slice of units. */
 export const AT_ABORT = 88;
-/** Barrier of the threaded build: arrivals, generation. On a cache line of its own. */
+/** End of the range of the cursor: offset of the first instruction in the plan that is not run. */
+export const AT_LAST = 92;
+/** 1 once `open()` has accepted the control block and every plan. */
+export const AT_OPEN = 96;
+/** Barrier of the threaded build: arrivals, generation, nonzero once a thread has failed, threads that have left. A cache line of its own. */
 export const AT_BARRIER = 128;
-/** Host → worker commands of the threaded build: generation, plan, first, last, threads, done count. */
+/** Commands to the helper threads: generation, plan, first, last, threads there are (0 and 1: one), helpers done. */
 export const AT_COMMAND = 192;
 /** Run-time slots: 16 words, see SLOT_*. */
 export const AT_SLOTS = 256;
@@ -30,7 +34,7 @@ export const AT_SLOT_LIMITS = 320;
 export const AT_REGIONS = 384;
 /** Scratch of one thread, in bytes; thread i uses [scratch.offset + i·bytes, …). */
 export const AT_SCRATCH_BYTES = 448;
-/** Per-opcode counters: 128 × {calls u32, units u64, cost u64 …}, 32 bytes each. */
+/** Per-opcode counters: 128 × {calls u64, units u64, cost u64, 0}, 32 bytes each. */
 export const AT_COUNTERS = 4096;
 /** Resolved operands of the running instruction: 16 threads × OPERANDS_MAX × 16 bytes {address | value, bytes, 0, 0}. */
 export const AT_OPERANDS = 8192;
@@ -76,10 +80,11 @@ export const NO_TARGET = 0xffffffff;
 export const CONSTANT_PAGE_BYTES = 4096;
 
 // ── Plans: self-delimiting instructions of u32 words ────────────────────────────────────────────────────────────────
+// The plans region holds them one after the other; zero words between them are skipped.
 // plan:        PLAN_MAGIC, words in all, instructions, scratch bytes per thread, then the instructions
 // instruction: opcode | words in all << 16, operand count, flags, cost per unit, units a, units slot, units b  (units = a + b·slot)
 // operand:     kind | access << 8 | region << 16, then
-//   memory (8 words in all): offset, stride, stride slot, bytes a, bytes slot, bytes b, 0   address = offset + stride·slot
+//   memory (8 words in all): offset, stride, stride slot, bytes a, bytes slot, bytes b, 0   address = the region's offset + offset + stride·slot, bytes = a + b·slot
 //   scalar (4 words in all): a, slot, b                                                     value = a + b·slot
 //   float  (4 words in all): f32 bits, slot, 0           value = bits, or the slot's bits where slot ≠ SLOT_NONE
 export const PLAN_MAGIC = 0x4e4c5045; // "EPLN"
@@ -112,3 +117,5 @@ export const ERROR_INDEX = 9; // gather index ≥ rows
 export const ERROR_DIMENSION = 10; // a dimension that the kernel does not take (multiple of 4, of 32 …)
 export const ERROR_SCRATCH = 11; // kernel needs more scratch than the plan grants
 export const ERROR_TRAP = 12; // set by the host after a wasm trap: the program is poisoned
+export const ERROR_CURSOR = 13; // nothing to continue: the last run did not pause
+export const ERROR_CONTROL = 14; // control block: magic, version, regions or threads

@@ -1,5 +1,5 @@
 /** What a kernel sees of its operands, and how it reports what is wrong with them. */
-import { AT_ERROR, ERROR_NONE, ERROR_OPERAND_BYTES } from "./layout";
+import { AT_ERROR, AT_SCRATCH_BYTES, ERROR_NONE, ERROR_OPERAND_BYTES, ERROR_SCRATCH } from "./layout";
 
 /** Address of memory operand `i` of the resolved table at `o`. */
 // @ts-ignore: decorator
@@ -28,9 +28,22 @@ export function has(o: usize, i: usize, bytes: u64): bool {
   return false;
 }
 
-/** Writes code, operand, value and limit into the error record (the executor adds plan and instruction) and returns the code. */
+/** Whether this thread's scratch has at least `bytes` bytes; writes the error record where it has not. */
+export function has_scratch(bytes: u64): bool {
+  const extent = <u64>load<u32>(AT_SCRATCH_BYTES);
+  if (bytes <= extent) return true;
+  fail(ERROR_SCRATCH, -1, bytes, extent);
+  return false;
+}
+
+/** Writes code, operand, value and limit into the error record (the executor adds plan and instruction) and returns the code. The first failure stays. */
 export function fail(code: i32, operand: i32, value: u64, limit: u64): i32 {
-  store<i32>(AT_ERROR, code);
+  if (ASC_FEATURE_THREADS) {
+    if (atomic.cmpxchg<i32>(AT_ERROR, ERROR_NONE, code) != ERROR_NONE) return code;
+  } else {
+    if (load<i32>(AT_ERROR) != ERROR_NONE) return code;
+    store<i32>(AT_ERROR, code);
+  }
   store<i32>(AT_ERROR + 12, operand);
   store<u64>(AT_ERROR + 16, value);
   store<u64>(AT_ERROR + 24, limit);

@@ -1,0 +1,335 @@
+/**
+ * The executor. Every thread walks the same plan; an instruction's units are cut into one contiguous share a thread, a share
+ * into slices of bounded cost, and between slices a run can stop. The only file that knows threads.
+ */
+import {
+  AT_ABORT,
+  AT_BARRIER,
+  AT_BUDGET,
+  AT_COMMAND,
+  AT_COUNTERS,
+  AT_CURSOR,
+  AT_ERROR,
+  AT_LAST,
+  AT_OPEN,
+  AT_OPERANDS,
+  AT_SCRATCH_BYTES,
+  AT_SLOTS,
+  ERROR_BAD_PLAN,
+  ERROR_CONTROL,
+  ERROR_CURSOR,
+  ERROR_NONE,
+  FLAG_BARRIER,
+  INSTRUCTION_HEADER_WORDS,
+  KIND_FLOAT,
+  KIND_MEMORY,
+  MEMORY_OPERAND_WORDS,
+  OPERANDS_MAX,
+  PLAN_HEADER_WORDS,
+  REGION_PLANS,
+  REGION_SCRATCH,
+  SCALAR_OPERAND_WORDS,
+  STATUS_ABORTED,
+  STATUS_DONE,
+  STATUS_FAILED,
+  STATUS_PAUSED,
+} from "./layout";
+import { check_control, check_plans, check_slots, next_plan, region_offset, threads_given, word } from "./check";
+import { write_constants } from "./constants";
+import { dispatch } from "./dispatch";
+import { fail } from "./operands";
+
+/** Most cost of a slice: a few milliseconds of one slow core, so that an abort is honoured long before 100 ms. */
+const QUANTUM: u64 = 1 << 22;
+const NO_LIMIT: u64 = u64.MAX_VALUE;
+
+const ARRIVED: usize = AT_BARRIER;
+const GENERATION: usize = AT_BARRIER + 4;
+const STOP: usize = AT_BARRIER + 8;
+const LEFT: usize = AT_BARRIER + 12;
+const COMMAND_DONE: usize = AT_COMMAND + 20;
+
+/** Turns of a spin before a thread sleeps: some 20 µs, about what waking a sleeper costs. */
+const SPINS = 4096;
+/** A sleeper looks at the abort word this often, in ns. */
+const NAP: i64 = 10_000_000;
+const FOREVER: i64 = -1;
+
+/** Checks control block and plans, writes the constant page, clears cursor and counters. Returns an error code. Thread 0 only. */
+export function open(): i32 {
+  clear_error();
+  store<u32>(AT_OPEN, 0);
+  const bad_control = check_control();
+  if (bad_control) return bad_control;
+  const bad_plan = check_plans();
+  if (bad_plan) return bad_plan;
+  write_constants();
+  memory.fill(AT_BARRIER, 0, 16);
+  memory.fill(AT_CURSOR, 0, 16);
+  store<u64>(AT_BUDGET, NO_LIMIT);
+  store<u32>(AT_ABORT, 0);
+  memory.fill(AT_COUNTERS, 0, AT_OPERANDS - AT_COUNTERS);
+  store<u32>(AT_OPEN, 1);
+  return ERROR_NONE;
+}
+
+function clear_error(): void {
+  memory.fill(AT_ERROR, 0, 32);
+}
+
+/**
+ * Runs instructions [first, last) of a plan as thread `thread` of `threads`, and returns a STATUS. With several threads every one
+ * calls this with the same range (the error record cleared before by whoever sends them), and all return together.
+ */
+export function run(plan: u32, first: u32, last: u32, thread: u32, threads: u32): i32 {
+  if (threads == 1) clear_error();
+  if (check_run(plan, first, last, thread, threads)) return failed_at(plan, 0);
+  return execute(plan, offset_of(plan, first), 0, offset_of(plan, last), thread, threads);
+}
+
+/** Goes on from the cursor after STATUS_PAUSED, on one thread. */
+export function run_on(): i32 {
+  clear_error();
+  const plan = load<u32>(AT_CURSOR);
+  const end = load<u32>(AT_LAST);
+  if (load<u32>(AT_CURSOR, 12) != STATUS_PAUSED) {
+    fail(ERROR_CURSOR, -1, load<u32>(AT_CURSOR, 12), STATUS_PAUSED);
+    return failed_at(plan, 0);
+  }
+  const offset = load<u32>(AT_CURSOR, 4);
+  if (check_run(plan, 0, 0, 0, 1)) return failed_at(plan, 0);
+  if (!starts_instruction(plan, offset) || !starts_instruction(plan, end)) {
+    fail(ERROR_CURSOR, -1, offset, end);
+    return failed_at(plan, offset);
+  }
+  return execute(plan, offset, load<u32>(AT_CURSOR, 8), end, 0, 1);
+}
+
+/** Runs [first, last) on all threads that the host has given; thread 0 only. */
+export function start(plan: u32, first: u32, last: u32): i32 {
+  const threads = threads_given();
+  if (threads == 1) return run(plan, first, last, 0, 1);
+  if (ASC_FEATURE_THREADS) {
+    clear_error();
+    store<u32>(AT_COMMAND, plan, 4);
+    store<u32>(AT_COMMAND, first, 8);
+    store<u32>(AT_COMMAND, last, 12);
+    atomic.store<u32>(COMMAND_DONE, 0);
+    atomic.add<u32>(AT_COMMAND, 1);
+    atomic.notify(AT_COMMAND, -1);
+    const status = run(plan, first, last, 0, threads);
+    for (let done = atomic.load<u32>(COMMAND_DONE); done < threads - 1; done = atomic.load<u32>(COMMAND_DONE)) {
+      wait_for_change(COMMAND_DONE, done, NAP);
+    }
+    return status;
+  }
+  return STATUS_FAILED;
+}
+
+/** The life of a helper thread: takes part in every `start`. Returns when the host has set the number of threads to 0. */
+export function help(thread: u32): void {
+  if (ASC_FEATURE_THREADS) {
+    let seen: u32 = 0;
+    while (true) {
+      while (atomic.load<u32>(AT_COMMAND) == seen) wait_for_change(AT_COMMAND, seen, FOREVER);
+      seen = atomic.load<u32>(AT_COMMAND);
+      const threads = load<u32>(AT_COMMAND, 16);
+      if (threads == 0) return;
+      if (thread >= threads) continue;
+      run(load<u32>(AT_COMMAND, 4), load<u32>(AT_COMMAND, 8), load<u32>(AT_COMMAND, 12), thread, threads);
+      atomic.add<u32>(COMMAND_DONE, 1);
+      atomic.notify(COMMAND_DONE, 1);
+    }
+  }
+}
+
+/** Slots, threads, and that this is a plan which `open` has checked. */
+function check_run(plan: u32, first: u32, last: u32, thread: u32, threads: u32): i32 {
+  if (load<u32>(AT_OPEN) == 0) return fail(ERROR_CONTROL, -1, 0, 1);
+  const given = threads_given();
+  if (threads == 0 || threads > given || thread >= threads) return fail(ERROR_CONTROL, -1, threads, given);
+  let known = next_plan(region_offset(REGION_PLANS));
+  while (known && known < plan) known = next_plan(known + (word(known, 1) << 2));
+  if (known == 0 || known != plan) return fail(ERROR_BAD_PLAN, -1, plan, known);
+  if (first > last || last > word(plan, 2)) return fail(ERROR_BAD_PLAN, -1, first > last ? first : last, word(plan, 2));
+  return check_slots();
+}
+
+/** Offset of instruction `index` in its plan, in bytes. */
+function offset_of(plan: u32, index: u32): u32 {
+  let offset: u32 = PLAN_HEADER_WORDS << 2;
+  for (; index; index--) offset += (load<u32>(plan + offset) >> 16) << 2;
+  return offset;
+}
+
+/** Whether an instruction starts at this offset, or the plan ends there. */
+function starts_instruction(plan: u32, offset: u32): bool {
+  let at: u32 = PLAN_HEADER_WORDS << 2;
+  const end = word(plan, 1) << 2;
+  while (at < offset && at < end) at += (load<u32>(plan + at) >> 16) << 2;
+  return at == offset;
+}
+
+function execute(plan: u32, offset: u32, unit: u32, end: u32, thread: u32, threads: u32): i32 {
+  if (thread == 0) store<u32>(AT_LAST, end);
+  let status: i32 = STATUS_DONE;
+  while (status == STATUS_DONE && offset < end) {
+    const at = plan + offset;
+    if (thread == 0) set_cursor(plan, offset, unit, STATUS_DONE);
+    if (threads > 1 && word(at, 2) & FLAG_BARRIER) status = barrier(threads);
+    if (status == STATUS_DONE) status = execute_instruction(plan, offset, unit, thread, threads);
+    unit = 0;
+    if (status == STATUS_DONE) offset += (word(at, 0) >> 16) << 2;
+  }
+  if (threads > 1) {
+    if (status == STATUS_DONE) status = barrier(threads); // the host is to see what the others have written
+    leave(threads);
+  }
+  if (thread == 0) {
+    if (status == STATUS_DONE) set_cursor(plan, end, 0, STATUS_DONE);
+    else store<i32>(AT_CURSOR, status, 12);
+  }
+  return status;
+}
+
+function set_cursor(plan: u32, offset: u32, unit: u32, status: i32): void {
+  store<u32>(AT_CURSOR, plan);
+  store<u32>(AT_CURSOR, offset, 4);
+  store<u32>(AT_CURSOR, unit, 8);
+  store<i32>(AT_CURSOR, status, 12);
+}
+
+/** This thread's share of units [unit, units), slice by slice. */
+function execute_instruction(plan: u32, offset: u32, unit: u32, thread: u32, threads: u32): i32 {
+  const at = plan + offset;
+  const operands: usize = <usize>AT_OPERANDS + <usize>thread * (OPERANDS_MAX << 4);
+  resolve(at, operands);
+  const opcode = word(at, 0) & 0xffff;
+  const units = word(at, 4) + word(at, 6) * slot_value(word(at, 5));
+  const cost = max<u64>(1, word(at, 3));
+  const todo = unit < units ? <u64>(units - unit) : 0;
+  const last = unit + <u32>((todo * (thread + 1)) / threads);
+  const slice = <u32>min<u64>(max<u64>(1, QUANTUM / cost), i32.MAX_VALUE);
+  const scratch: usize = <usize>region_offset(REGION_SCRATCH) + <usize>(thread * load<u32>(AT_SCRATCH_BYTES));
+  for (let begin = unit + <u32>((todo * thread) / threads); begin < last; ) {
+    const end = begin + min(slice, last - begin);
+    const status = may_go_on(threads, <u64>(end - begin) * cost);
+    if (status) {
+      if (thread == 0) store<u32>(AT_CURSOR, begin, 8);
+      return status;
+    }
+    if (dispatch(opcode, operands, begin, end, scratch)) {
+      if (threads > 1) stop();
+      return failed_at(plan, offset);
+    }
+    begin = end;
+  }
+  if (thread == 0) count(opcode, units, units * cost);
+  return STATUS_DONE;
+}
+
+/** Addresses and values of an instruction's operands at this run's slots, into the table that its kernel reads. */
+function resolve(at: u32, table: usize): void {
+  let operand = at + (INSTRUCTION_HEADER_WORDS << 2);
+  for (let i = word(at, 1); i; i--) {
+    const kind = word(operand, 0) & 0xff;
+    if (kind == KIND_MEMORY) {
+      const base = region_offset(word(operand, 0) >> 16) + word(operand, 1);
+      store<u32>(table, base + word(operand, 2) * slot_value(word(operand, 3)));
+      store<u32>(table, word(operand, 4) + word(operand, 6) * slot_value(word(operand, 5)), 4);
+      operand += MEMORY_OPERAND_WORDS << 2;
+    } else {
+      const slot = word(operand, 2);
+      const value = kind == KIND_FLOAT && slot ? slot_value(slot) : word(operand, 1) + word(operand, 3) * slot_value(slot);
+      store<u32>(table, value);
+      operand += SCALAR_OPERAND_WORDS << 2;
+    }
+    table += 16;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function slot_value(slot: u32): u32 {
+  return word(AT_SLOTS, slot);
+}
+
+/** Whether the next slice may run: no abort, no failure elsewhere, budget left. A budget binds single-threaded runs only. */
+function may_go_on(threads: u32, cost: u64): i32 {
+  if (threads > 1) return stopped();
+  if (load<u32>(AT_ABORT)) return STATUS_ABORTED;
+  const budget = load<u64>(AT_BUDGET);
+  if (budget == NO_LIMIT) return STATUS_DONE;
+  if (budget == 0) return STATUS_PAUSED;
+  store<u64>(AT_BUDGET, budget - min(budget, cost));
+  return STATUS_DONE;
+}
+
+/** Completes the error record with plan and instruction. */
+function failed_at(plan: u32, offset: u32): i32 {
+  store<u32>(AT_ERROR, plan, 4);
+  store<u32>(AT_ERROR, offset, 8);
+  return STATUS_FAILED;
+}
+
+function count(opcode: u32, units: u32, cost: u64): void {
+  const counter: usize = <usize>AT_COUNTERS + (<usize>opcode << 5);
+  store<u64>(counter, load<u64>(counter) + 1);
+  store<u64>(counter, load<u64>(counter, 8) + units, 8);
+  store<u64>(counter, load<u64>(counter, 16) + cost, 16);
+}
+
+// ── Threads ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Sends the other threads home: this one has failed. */
+function stop(): void {
+  if (ASC_FEATURE_THREADS) atomic.store<u32>(STOP, 1);
+}
+
+/** STATUS_DONE unless the host has aborted or a thread has failed. */
+function stopped(): i32 {
+  if (ASC_FEATURE_THREADS) {
+    if (atomic.load<u32>(STOP)) return STATUS_FAILED;
+    if (atomic.load<u32>(AT_ABORT)) return STATUS_ABORTED;
+  }
+  return STATUS_DONE;
+}
+
+/** Waits until all threads have arrived; the last one opens the next generation. */
+function barrier(threads: u32): i32 {
+  if (ASC_FEATURE_THREADS) {
+    const generation = atomic.load<u32>(GENERATION);
+    if (atomic.add<u32>(ARRIVED, 1) == threads - 1) {
+      atomic.store<u32>(ARRIVED, 0);
+      atomic.add<u32>(GENERATION, 1);
+      atomic.notify(GENERATION, -1);
+      return STATUS_DONE;
+    }
+    while (atomic.load<u32>(GENERATION) == generation) {
+      const status = stopped();
+      if (status) return status;
+      wait_for_change(GENERATION, generation, NAP);
+    }
+  }
+  return STATUS_DONE;
+}
+
+/** The last thread to leave a run makes the barrier ready for the next, also after a failure. */
+function leave(threads: u32): void {
+  if (ASC_FEATURE_THREADS) {
+    if (atomic.add<u32>(LEFT, 1) != threads - 1) return;
+    atomic.store<u32>(ARRIVED, 0);
+    atomic.store<u32>(STOP, 0);
+    atomic.store<u32>(LEFT, 0);
+  }
+}
+
+/** Returns when the word is no longer `value`, or after `nap` ns at the latest: spins, then sleeps. */
+function wait_for_change(at: usize, value: u32, nap: i64): void {
+  if (ASC_FEATURE_THREADS) {
+    for (let turn = 0; turn < SPINS; turn++) {
+      if (atomic.load<u32>(at) != value) return;
+    }
+    atomic.wait<i32>(at, value, nap);
+  }
+}
