@@ -1,0 +1,217 @@
+/** From a declared contrast and the rows to one number per user: what the verdict is then about. */
+import { admit, plateau, type TaskState } from "./admission.ts";
+import { type Arm, bayesOf, pairedDifferences, type Scale, scaleOf } from "./arms.ts";
+import { differences, matching } from "./cells.ts";
+import type { Settings } from "./settings.ts";
+import { mean } from "./statistics.ts";
+import type { Contrast, Selector, Study } from "./study_file.ts";
+
+export interface Sample {
+  contrast: Contrast;
+  data: Settings["data"];
+  unit: Scale["unit"];
+  margin: number;
+  tasks: string[];
+  /** One number per user, positive where a is better. */
+  differences: number[];
+  users: string[];
+  /** Arms that the numbers come from: an alarm on one of them takes the verdict away. */
+  arms: Arm[];
+}
+
+/** Why a contrast is not tested. */
+export interface Untested {
+  contrast: Contrast;
+  data: Settings["data"];
+  reason: string;
+}
+
+export type Measured = Sample | Untested;
+
+interface Part {
+  task: string;
+  scale: Scale;
+  differences: Map<string, number>;
+  arms: Arm[];
+}
+
+/** The rows' answer to one contrast. */
+export function measure(study: Study, arms: readonly Arm[], contrast: Contrast): Measured {
+  const tasks = contrast.on.task;
+  const data = arms.find((arm) => tasks.includes(arm.settings.task))?.settings.data ?? "generated";
+  const untested = (reason: string): Untested => ({ contrast, data, reason });
+  const parts: Part[] = [];
+  const left: string[] = [];
+  for (const task of tasks) {
+    const part = contrast.limits ? regret(study, arms, contrast, task) : difference(arms, contrast, task);
+    if (typeof part === "string") left.push(`${task}: ${part}`);
+    else parts.push(part);
+  }
+  if (parts.length === 0) return untested(left.join("; "));
+  const weights =
+    contrast.combine === "mean" ? parts.map(() => 1 / parts.length) : slopeWeights(study, arms, parts);
+  if (typeof weights === "string") return untested([weights, ...left].join("; "));
+  const users = [...parts[0].differences.keys()].filter((user) =>
+    parts.every((p) => p.differences.has(user)),
+  );
+  if (users.length < 2) return untested(`${users.length} users are in both arms and all tasks`);
+  return {
+    contrast,
+    data,
+    unit: parts[0].scale.unit,
+    margin: contrast.margin ?? parts[0].scale.margin,
+    tasks: parts.map((part) => part.task),
+    users,
+    differences: users.map((user) =>
+      parts.reduce((sum, part, i) => sum + weights[i] * part.differences.get(user)! * part.scale.factor, 0),
+    ),
+    arms: parts.flatMap((part) => part.arms),
+  };
+}
+
+/** a − b on one task. Text: why there is no answer. */
+function difference(arms: readonly Arm[], contrast: Contrast, task: string): Part | string {
+  const level = (selector: Selector) => findArm(arms, { ...contrast.on, ...selector }, task, contrast.margin);
+  const a = level(contrast.a);
+  if (typeof a === "string") return `a: ${a}`;
+  const b = level(contrast.b);
+  if (typeof b === "string") return `b: ${b}`;
+  const stored = [a.settings.h, b.settings.h].filter((h) => h > 0);
+  const closed = closedTask(arms, task, stored);
+  if (closed) return closed;
+  // Both sides on one scale: that of the larger history, or, where neither has one, of the largest there is.
+  const scale = scaleOf(arms, b, stored.length > 0 ? Math.max(...stored) : largestHistory(arms, task));
+  if (typeof scale === "string") return scale;
+  if (contrast.equal_bytes) {
+    const [bytesA, bytesB] = [a, b].map((arm) => Math.max(...arm.rows.map((row) => row.memory.model_bytes)));
+    if (Math.abs(bytesA / bytesB - 1) > 0.15)
+      return `weights of ${bytesA} and ${bytesB} bytes are not equal within 15 %`;
+  }
+  return { task, scale, differences: pairedDifferences(a, b), arms: [a, b] };
+}
+
+/** Text if the task may not enter a verdict at any of these history sizes. */
+function closedTask(arms: readonly Arm[], task: string, stored: number[]): string | undefined {
+  const sizes = stored.length > 0 ? stored : historySizes(arms, task);
+  const states = sizes.map((h) => admit(arms, task, h));
+  if (states.some((state) => state.admission === "admitted")) return undefined;
+  return [...new Set(states.map(describeState))].join(", ") || "no history in the grid";
+}
+
+function describeState({ admission, best, h }: TaskState): string {
+  return admission === "no dev users"
+    ? admission
+    : `${admission} at h ${h} (best method at ${best.toFixed(2)} of the gain)`;
+}
+
+export function historySizes(arms: readonly Arm[], task: string): number[] {
+  const sizes = new Set(arms.filter((arm) => arm.settings.task === task).map((arm) => arm.settings.h));
+  return [...sizes].filter((h) => h > 0).sort((a, b) => a - b);
+}
+
+function largestHistory(arms: readonly Arm[], task: string): number {
+  return historySizes(arms, task).at(-1) ?? 0;
+}
+
+/** The one arm that a selector means. Text: why there is none. */
+function findArm(arms: readonly Arm[], selector: Selector, task: string, margin?: number): Arm | string {
+  const cells = new Set(
+    matching(
+      selector,
+      task,
+      arms.map((arm) => arm.settings),
+    ),
+  );
+  let found = arms.filter((arm) => cells.has(arm.settings));
+  const { training_tokens: tokens } = selector;
+  if (typeof tokens === "string" && found.length > 0) {
+    const wanted = tokenLevel(arms, found, tokens, margin);
+    if (typeof wanted === "string") return wanted;
+    found = found.filter((arm) => arm.settings.training_tokens === wanted);
+    if (found.length === 0) return `${wanted} training tokens are outside the grid`;
+  }
+  if (found.length > 1)
+    return `${found.length} cells fit, differing in ${differences([...cells]).join(", ")}`;
+  return found[0] ?? "outside the grid";
+}
+
+function tokenLevel(
+  arms: readonly Arm[],
+  found: readonly Arm[],
+  word: "min" | "max" | "plateau" | "4*plateau",
+  margin?: number,
+): number | string {
+  const levels = [...found].sort((x, y) => x.settings.training_tokens - y.settings.training_tokens);
+  if (word === "min") return levels[0].settings.training_tokens;
+  if (word === "max") return levels.at(-1)!.settings.training_tokens;
+  const open = differences(found.map((arm) => arm.settings)).filter(
+    (text) => !text.startsWith("training_tokens"),
+  );
+  if (open.length > 0) return `${found.length} cells fit, differing in ${open.join(", ")}`;
+  const level = plateau(arms, levels, margin);
+  if (level === undefined) return "no plateau on dev users within the grid";
+  return word === "plateau" ? level : 4 * level;
+}
+
+/** Weights that turn per-task differences into their change from the easiest to the hardest task, least squares. */
+function slopeWeights(study: Study, arms: readonly Arm[], parts: readonly Part[]): number[] | string {
+  const x = parts.map(({ task }) => difficultyOf(study, arms, task));
+  if (x.some((value) => value === undefined)) return "a slope needs the tasks' difficulty";
+  const levels = x as number[];
+  const centre = mean(levels);
+  const spread = levels.reduce((sum, value) => sum + (value - centre) ** 2, 0);
+  const range = Math.max(...levels) - Math.min(...levels);
+  if (range < 0.05) return "a slope needs tasks of different difficulty";
+  return levels.map((value) => ((value - centre) / spread) * range);
+}
+
+/** Bits unknown without history on generated users; what the study file says on real ones. */
+export function difficultyOf(study: Study, arms: readonly Arm[], task: string): number | undefined {
+  return study.tasks[task].difficulty ?? bayesOf(arms, task, largestHistory(arms, task))?.bits0;
+}
+
+/**
+ * What "the strongest model that fits" leaves on the table: per user, the mean over memory limits of the best feasible
+ * arm (best on dev users) minus the strongest feasible one (the last in `models`, then the largest weights).
+ */
+function regret(study: Study, arms: readonly Arm[], contrast: Contrast, task: string): Part | string {
+  const cells = new Set(
+    matching(
+      { ...contrast.on, ...contrast.a },
+      task,
+      arms.map((arm) => arm.settings),
+    ),
+  );
+  const found = arms.filter((arm) => cells.has(arm.settings) && arm.dev.size > 0);
+  const models = Object.keys(study.models);
+  const present = new Set(found.map((arm) => arm.settings.model));
+  if (present.size < 3) return `${present.size} models, and a regret needs 3`;
+  const closed = closedTask(arms, task, [...new Set(found.map((arm) => arm.settings.h))]);
+  if (closed) return closed;
+  const scale = scaleOf(arms, found[0], found[0].settings.h);
+  if (typeof scale === "string") return scale;
+  const peak = (arm: Arm) => Math.max(...arm.rows.map((row) => row.memory.predicted_peak_bytes));
+  const weights = (arm: Arm) => Math.max(...arm.rows.map((row) => row.memory.model_bytes));
+  const sign = found[0].metric === "accuracy" ? 1 : -1;
+  const chosen = contrast.limits!.flatMap((limit) => {
+    const fits = found.filter((arm) => peak(arm) <= limit);
+    if (fits.length === 0) return [];
+    const best = largest(fits, (arm) => sign * mean([...arm.dev.values()]));
+    const newest = largest(fits, (arm) => models.indexOf(arm.settings.model));
+    const strongest = largest(
+      fits.filter((arm) => arm.settings.model === newest.settings.model),
+      weights,
+    );
+    return [{ best, strongest }];
+  });
+  if (chosen.length < 3)
+    return `something fits only ${chosen.length} of the memory limits, and a regret needs 3`;
+  const all = chosen.map(({ best, strongest }) => pairedDifferences(best, strongest));
+  const users = [...all[0].keys()].filter((user) => all.every((one) => one.has(user)));
+  const differences = new Map(users.map((user) => [user, mean(all.map((one) => one.get(user)!))]));
+  return { task, scale, differences, arms: chosen.flatMap(({ best, strongest }) => [best, strongest]) };
+}
+
+function largest(arms: readonly Arm[], measureOf: (arm: Arm) => number): Arm {
+  return arms.reduce((best, arm) => (measureOf(arm) > measureOf(best) ? arm : best));
+}

@@ -1,0 +1,122 @@
+/** One line of results.jsonl: one cell and one user, with everything a verdict, an alarm and the report need. */
+import { z } from "zod";
+import { rowKey, settingsSchema } from "./settings.ts";
+
+const count = z.int().min(0);
+const seconds = z.number().min(0);
+const share = z.number().min(0).max(1);
+
+/** The main measure first, the data set's own beside it. */
+const quality = z.strictObject({
+  /** accuracy: by likelihood of the options, more is better. bits_per_byte: of the text, less is better. */
+  metric: z.enum(["accuracy", "bits_per_byte"]),
+  value: z.number().min(0),
+  /** Test items behind the value. */
+  items: z.int().min(1),
+  /** Free answers that were none of the options: counted apart, never mixed into accuracy. */
+  format_failures: count,
+  /** LaMP's own metric, e.g. {"f1": 0.41} or {"mae": 0.7}; empty where there is none. */
+  lamp: z.record(z.string(), z.number()),
+});
+
+/** Best possible accuracy, and bits left unknown, without history (0) and given the h items at hand (h). */
+const bayes = z.strictObject({
+  accuracy_0: share,
+  accuracy_h: share,
+  bits_0: z.number().min(0),
+  bits_h: z.number().min(0),
+});
+
+const cost = z.strictObject({
+  /** Tokens that went through the backward pass; 0 where nothing is trained. */
+  trained_tokens: count,
+  evaluated_tokens: count,
+  /** From tokens and the rates of the serial timing pass, not from the wall clock of the parallel run. */
+  training_seconds: seconds,
+  evaluation_seconds: seconds,
+  training_tokens_per_second: z.number().min(0),
+  evaluation_tokens_per_second: z.number().min(0),
+});
+
+const memory = z.strictObject({
+  /** Packed weights alone. */
+  model_bytes: count,
+  /** Largest program of the cell (training or evaluation), planned before anything was allocated. */
+  predicted_peak_bytes: count,
+  /** Resident peak of a process that runs only this; null where it was not measured. */
+  measured_peak_bytes: count.nullable(),
+});
+
+/**
+ * What the runner did, noted where it did it (not copied from the settings), so that the alarms can compare the two.
+ * An item's digest is over its input text, so that the same question is recognised whoever's answer stands beside it.
+ */
+const audit = z.strictObject({
+  /** Digest of the weights as bound, after compression; null for a baseline. */
+  model: z.string().nullable(),
+  /** Whose history was used; null where none was. */
+  history_user: z.string().nullable(),
+  /** Digests of the items of the history, oldest first. */
+  history_items: z.array(z.string()),
+  test_items: z.array(z.string()).min(1),
+  /** Digests of the items the adapter was trained on, without repeats. */
+  trained_items: z.array(z.string()),
+  /** Most history items in one evaluation prompt. */
+  items_shown: count,
+  /** Per test item: its place in the user's time order minus the place of the latest item shown with it. */
+  shown_gaps: z.array(z.int()),
+  /** The smallest such gap over the training prompts that show items; null where none do. */
+  training_gap: z.int().nullable(),
+  /** norm: Frobenius norm of B·A over all banks at evaluation, so that an untrained or zeroed adapter is 0. */
+  adapter: z.strictObject({ digest: z.string(), norm: z.number(), rank: z.int().min(1) }).nullable(),
+  /** Digest of all option scores, or of the text's log-likelihoods, in order. */
+  scores: z.string(),
+  /** Tokens of the longest prompt, and of the context the model was trained with (0 and 0 for a baseline). */
+  longest_prompt: count,
+  context: count,
+  /** Times the canary string of the items after the history was met in a prompt or a training batch. */
+  canary_hits: count,
+});
+
+const provenance = z.strictObject({
+  edgewise: z.string(),
+  node: z.string(),
+  /** Name of the wasm build, e.g. simd. */
+  build: z.string(),
+  machine: z.strictObject({
+    cpu: z.string(),
+    cores: z.int().min(1),
+    memory_bytes: count,
+    os: z.string(),
+  }),
+  command: z.string(),
+  finished: z.iso.datetime(),
+});
+
+export const rowSchema = z.strictObject({
+  format: z.literal(1),
+  key: z.string(),
+  /** Digest of what the study file says of tasks, models and items: rows of another study are refused. */
+  study: z.string(),
+  /** Digest of the primary contrasts declared when the row was measured. */
+  declared: z.string(),
+  /** Test users and items per user that the run set out with. */
+  planned: z.strictObject({ users: z.int().min(1), dev_users: count, items: z.int().min(1) }),
+  settings: settingsSchema,
+  user: z.string().min(1),
+  split: z.enum(["dev", "test"]),
+  quality,
+  bayes: bayes.nullable(),
+  cost,
+  memory,
+  audit,
+  provenance,
+});
+
+export type Row = z.infer<typeof rowSchema>;
+export type Audit = z.infer<typeof audit>;
+
+/** A row as the runner hands it over: format and key are added here. */
+export function makeRow(fields: Omit<Row, "format" | "key">): Row {
+  return rowSchema.parse({ format: 1, key: rowKey(fields.settings, fields.user), ...fields });
+}
