@@ -1,11 +1,121 @@
 /** From opcode to kernel: one case a kernel, in the order of opcodes.ts. */
-import * as op from "./opcodes";
 import { ERROR_BAD_PLAN } from "./layout";
+import * as op from "./opcodes";
 import { fail } from "./operands";
+import { adapter_linear, adapter_linear_grad_x, adapter_linear_grad_w } from "./adapter";
+import { cache_write, attention } from "./attention";
+import {
+  embedding_f32,
+  embedding_f32_r16,
+  embedding_f16_r16,
+  embedding_q8_0_r8,
+  embedding_q4_0_r8,
+  embedding_grad,
+} from "./embedding";
+import {
+  linear_f32,
+  linear_f32_r16,
+  linear_f16_r16,
+  linear_q8_0_r8,
+  linear_q4_0_r8,
+  linear_grad_x_f32,
+  linear_grad_x_f32_r16,
+  linear_grad_x_f16_r16,
+  linear_grad_x_q8_0_r8,
+  linear_grad_x_q4_0_r8,
+  linear_grad_w,
+} from "./linear";
+import { linear_i8_q8_0_r8, linear_i8_q4_0_r8 } from "./linear_i8";
+import { cross_entropy, cross_entropy_grad } from "./loss";
+import { rms_norm, rms_norm_grad_x, rms_norm_grad_w } from "./norm";
+import { sum_squares, optimizer_schedule, adamw } from "./optimizer";
+import { quantize } from "./quantize";
+import { rope } from "./rope";
+import { gather, scatter_add } from "./rows";
+import { sample } from "./sample";
+import { swiglu, swiglu_grad } from "./swiglu";
 
 /** Runs units [begin, end) of a kernel on resolved operands; returns its error code. */
 export function dispatch(opcode: u32, o: usize, begin: i32, end: i32, scratch: usize): i32 {
   switch (opcode) {
+    case op.OP_EMBEDDING_F32:
+      return embedding_f32(o, begin, end, scratch);
+    case op.OP_EMBEDDING_F32_R16:
+      return embedding_f32_r16(o, begin, end, scratch);
+    case op.OP_EMBEDDING_F16_R16:
+      return embedding_f16_r16(o, begin, end, scratch);
+    case op.OP_EMBEDDING_Q8_0_R8:
+      return embedding_q8_0_r8(o, begin, end, scratch);
+    case op.OP_EMBEDDING_Q4_0_R8:
+      return embedding_q4_0_r8(o, begin, end, scratch);
+    case op.OP_EMBEDDING_GRAD:
+      return embedding_grad(o, begin, end, scratch);
+    case op.OP_LINEAR_F32:
+      return linear_f32(o, begin, end, scratch);
+    case op.OP_LINEAR_F32_R16:
+      return linear_f32_r16(o, begin, end, scratch);
+    case op.OP_LINEAR_F16_R16:
+      return linear_f16_r16(o, begin, end, scratch);
+    case op.OP_LINEAR_Q8_0_R8:
+      return linear_q8_0_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_Q4_0_R8:
+      return linear_q4_0_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_I8_Q8_0_R8:
+      return linear_i8_q8_0_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_I8_Q4_0_R8:
+      return linear_i8_q4_0_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_F32:
+      return linear_grad_x_f32(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_F32_R16:
+      return linear_grad_x_f32_r16(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_F16_R16:
+      return linear_grad_x_f16_r16(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_Q8_0_R8:
+      return linear_grad_x_q8_0_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_Q4_0_R8:
+      return linear_grad_x_q4_0_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_W:
+      return linear_grad_w(o, begin, end, scratch);
+    case op.OP_QUANTIZE:
+      return quantize(o, begin, end, scratch);
+    case op.OP_ADAPTER_LINEAR:
+      return adapter_linear(o, begin, end, scratch);
+    case op.OP_ADAPTER_LINEAR_GRAD_X:
+      return adapter_linear_grad_x(o, begin, end, scratch);
+    case op.OP_ADAPTER_LINEAR_GRAD_W:
+      return adapter_linear_grad_w(o, begin, end, scratch);
+    case op.OP_RMS_NORM:
+      return rms_norm(o, begin, end, scratch);
+    case op.OP_RMS_NORM_GRAD_X:
+      return rms_norm_grad_x(o, begin, end, scratch);
+    case op.OP_RMS_NORM_GRAD_W:
+      return rms_norm_grad_w(o, begin, end, scratch);
+    case op.OP_ROPE:
+      return rope(o, begin, end, scratch);
+    case op.OP_CACHE_WRITE:
+      return cache_write(o, begin, end, scratch);
+    case op.OP_ATTENTION:
+      return attention(o, begin, end, scratch);
+    case op.OP_SWIGLU:
+      return swiglu(o, begin, end, scratch);
+    case op.OP_SWIGLU_GRAD:
+      return swiglu_grad(o, begin, end, scratch);
+    case op.OP_CROSS_ENTROPY:
+      return cross_entropy(o, begin, end, scratch);
+    case op.OP_CROSS_ENTROPY_GRAD:
+      return cross_entropy_grad(o, begin, end, scratch);
+    case op.OP_GATHER:
+      return gather(o, begin, end, scratch);
+    case op.OP_SCATTER_ADD:
+      return scatter_add(o, begin, end, scratch);
+    case op.OP_SAMPLE:
+      return sample(o, begin, end, scratch);
+    case op.OP_SUM_SQUARES:
+      return sum_squares(o, begin, end, scratch);
+    case op.OP_OPTIMIZER_SCHEDULE:
+      return optimizer_schedule(o, begin, end, scratch);
+    case op.OP_ADAMW:
+      return adamw(o, begin, end, scratch);
     default:
       return fail(ERROR_BAD_PLAN, -1, opcode, op.OPCODES);
   }
