@@ -11,10 +11,63 @@ export const PAGE_LN2_LOW: usize = 64;
 export const PAGE_EXP_0: usize = 80; // six coefficients, highest power first
 export const PAGE_EXP_MAX: usize = 176;
 export const PAGE_EXP_MIN: usize = 192;
-export const PAGE_127: usize = 208; // i32x4: exponent bias
+export const PAGE_EXP_ROUND: usize = 208; // 1.5·2²³ + 127: adding it rounds, and leaves the biased exponent in the low bits
+// quantized and half-precision weights, see weight_*.ts
+export const PAGE_EIGHT: usize = 224; // i8x16: 8, the zero point of a nibble
+export const PAGE_TWO_112: usize = 240; // f32x4: 2¹¹², the ratio of the exponent biases of f32 and f16
+export const PAGE_HALF_MAX: usize = 256; // i32x4: the largest finite half, shifted to f32's exponent
+export const PAGE_QUANT_MAX: usize = 272; // f32x4: 127
+// log, see exp.ts
+export const PAGE_LOG_0: usize = 512; // nine coefficients, highest power first
+export const PAGE_HALF: usize = 656;
+export const PAGE_SQRT_HALF: usize = 672;
+export const PAGE_SMALLEST_NORMAL: usize = 688;
+export const PAGE_TWO_23: usize = 704;
+export const PAGE_INFINITY: usize = 720;
+export const PAGE_23: usize = 736; // f32x4: 23
 
 /** Writes the page; called by open(), before any plan runs. */
 export function write_constants(): void {
   v128.store(PAGE + PAGE_NIBBLE, i8x16.splat(15));
   v128.store(PAGE + PAGE_ONE, f32x4.splat(1));
+  v128.store(PAGE + PAGE_EIGHT, i8x16.splat(8));
+  v128.store(PAGE + PAGE_TWO_112, i32x4.splat(0x77800000));
+  v128.store(PAGE + PAGE_HALF_MAX, i32x4.splat(0x0f7fe000));
+  v128.store(PAGE + PAGE_QUANT_MAX, f32x4.splat(127));
+  write_exp_constants();
+}
+
+/** Coefficients of the single-precision exp and log of the Cephes library (S. L. Moshier). */
+function write_exp_constants(): void {
+  splat(PAGE_LOG2E, 1.44269504088896341);
+  splat(PAGE_LN2_HIGH, 0.693359375); // few bits: n·high is exact
+  splat(PAGE_LN2_LOW, -2.12194440e-4);
+  splat(PAGE_EXP_0, 1.9875691500e-4);
+  splat(PAGE_EXP_0 + 16, 1.3981999507e-3);
+  splat(PAGE_EXP_0 + 32, 8.3334519073e-3);
+  splat(PAGE_EXP_0 + 48, 4.1665795894e-2);
+  splat(PAGE_EXP_0 + 64, 1.6666665459e-1);
+  splat(PAGE_EXP_0 + 80, 5.0000001201e-1);
+  splat(PAGE_EXP_MAX, 88.37); // 2¹²⁷ is the largest power of two in f32
+  splat(PAGE_EXP_MIN, -87.33); // just above 2⁻¹²⁶: the result is never subnormal
+  splat(PAGE_EXP_ROUND, 12583039);
+  splat(PAGE_LOG_0, 7.0376836292e-2);
+  splat(PAGE_LOG_0 + 16, -1.1514610310e-1);
+  splat(PAGE_LOG_0 + 32, 1.1676998740e-1);
+  splat(PAGE_LOG_0 + 48, -1.2420140846e-1);
+  splat(PAGE_LOG_0 + 64, 1.4249322787e-1);
+  splat(PAGE_LOG_0 + 80, -1.6668057665e-1);
+  splat(PAGE_LOG_0 + 96, 2.0000714765e-1);
+  splat(PAGE_LOG_0 + 112, -2.4999993993e-1);
+  splat(PAGE_LOG_0 + 128, 3.3333331174e-1);
+  splat(PAGE_HALF, 0.5);
+  splat(PAGE_SQRT_HALF, 0.707106781186547524);
+  splat(PAGE_SMALLEST_NORMAL, 1.17549435e-38);
+  splat(PAGE_TWO_23, 8388608);
+  splat(PAGE_INFINITY, Infinity);
+  splat(PAGE_23, 23);
+}
+
+function splat(entry: usize, value: f32): void {
+  v128.store(PAGE + entry, f32x4.splat(value));
 }

@@ -1,0 +1,126 @@
+/**
+ * Linears whose weight is chosen per sequence from a bank of adapters (LoRA: Hu et al. 2021, arXiv:2106.09685), so that users
+ * with different adapters share a batch. A row's result depends on its own sequence only.
+ *   y = [y +] scale·(W·x)      dx = [dx +] scale·(Wᵀ·dy)      dW = [dW +] Σ dy·(scale·x), rows ascending
+ * `scaled` 0 means scale 1. Rows of no sequence, or of one without adapter, add nothing (and are 0 without acc).
+ */
+import { check_units, extent } from "./extent";
+import {
+  ERROR_NONE, ERROR_SEQUENCE, NO_ADAPTER, SEQUENCE_ADAPTER, SEQUENCE_BYTES, SEQUENCE_FIRST_ROW, SEQUENCE_ROWS,
+  SEQUENCE_SCALE,
+} from "./layout";
+import { address, fail, failed, has, has_scratch, scalar } from "./operands";
+import { BLOCK, block_scratch, multiply_panel, multiply_panel_scaled, PANEL_ROW, TILE_BYTES, units } from "./panels";
+import { pack_columns, pack_rows } from "./weight_f32";
+
+const SEQUENCES: usize = 3;
+const T: usize = 4;
+const S: usize = 5;
+const K: usize = 6;
+const N: usize = 7;
+const ADAPTERS: usize = 8;
+const ACC: usize = 9;
+const SCALED: usize = 10;
+
+/** Every entry names rows and an adapter that exist. */
+function check_sequences(o: usize): i32 {
+  const s = scalar(o, S), t = <u64>scalar(o, T), adapters = <u32>scalar(o, ADAPTERS);
+  if (!has(o, SEQUENCES, extent(s, <i32>(SEQUENCE_BYTES >> 2)))) return failed();
+  let entry = address(o, SEQUENCES);
+  for (let i = 0; i < s; i++, entry += SEQUENCE_BYTES) {
+    const last = <u64>load<u32>(entry, SEQUENCE_FIRST_ROW) + <u64>load<u32>(entry, SEQUENCE_ROWS);
+    if (last > t) return fail(ERROR_SEQUENCE, <i32>SEQUENCES, last, t);
+    const adapter = load<u32>(entry, SEQUENCE_ADAPTER);
+    if (adapter >= adapters && adapter != <u32>NO_ADAPTER)
+      return fail(ERROR_SEQUENCE, <i32>SEQUENCES, <u64>adapter, <u64>adapters);
+  }
+  return ERROR_NONE;
+}
+
+// @ts-ignore: decorator
+@inline
+function scale_of(o: usize, entry: usize): f32 {
+  return scalar(o, SCALED) ? load<f32>(entry, SEQUENCE_SCALE) : 1;
+}
+
+/** Scratch of a panel of whole depth, rounded up to 4, with a tile. */
+// @ts-ignore: decorator
+@inline
+function whole_panel(depth: i32): u64 {
+  return ((<u64>depth + 3) & ~3) * <u64>PANEL_ROW + <u64>TILE_BYTES;
+}
+
+/** Forward (transposed false: K to N columns) and grad_x (true: N to K). */
+function product(transposed: bool, o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
+  const from = transposed ? n : k, to = transposed ? k : n;
+  if (!has(o, 0, extent(t, from)) || !has(o, 1, extent(scalar(o, ADAPTERS), n, k)) || !has(o, 2, extent(t, to))) return failed();
+  if (!has_scratch(whole_panel(from))) return failed();
+  let code = check_units(begin, end, <u64>t);
+  if (!code) code = check_sequences(o);
+  if (code) return code;
+  const y = address(o, 2), pitch = <usize>to << 2;
+  if (!scalar(o, ACC)) memory.fill(y + <usize>begin * pitch, 0, <usize>(end - begin) * pitch);
+  let entry = address(o, SEQUENCES);
+  for (let i = scalar(o, S); i > 0; i--, entry += SEQUENCE_BYTES) {
+    const first_row = load<u32>(entry, SEQUENCE_FIRST_ROW);
+    const first = max(begin, <i32>first_row), last = min(end, <i32>(first_row + load<u32>(entry, SEQUENCE_ROWS)));
+    const adapter = load<u32>(entry, SEQUENCE_ADAPTER);
+    if (first >= last || adapter == <u32>NO_ADAPTER) continue;
+    const w = address(o, 1) + (<usize>adapter * <usize>n * <usize>k << 2);
+    const x = address(o, 0) + (<usize>first * <usize>from << 2);
+    for (let u = 0; u < units(to); u++) {
+      if (transposed) pack_columns(w, k, u, 0, n, 1, scratch);
+      else pack_rows(w, n, k, u, 0, k, scratch);
+      multiply_panel_scaled(
+        last - first, from, x, <usize>from << 2, 4, scratch, y + <usize>first * pitch + (<usize>u << 6), pitch,
+        min(to - (u << 4), 16), scale_of(o, entry), scratch + <usize>whole_panel(from) - TILE_BYTES,
+      );
+    }
+  }
+  return ERROR_NONE;
+}
+
+export function adapter_linear(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return product(false, o, begin, end, scratch);
+}
+
+export function adapter_linear_grad_x(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return product(true, o, begin, end, scratch);
+}
+
+export function adapter_linear_grad_w(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N), adapters = scalar(o, ADAPTERS);
+  if (!has(o, 0, extent(t, n)) || !has(o, 1, extent(t, k)) || !has(o, 2, extent(adapters, n, k))) return failed();
+  if (!has_scratch(block_scratch(t))) return failed();
+  let code = check_units(begin, end, <u64>units(k));
+  if (!code) code = check_sequences(o);
+  if (code) return code;
+  for (let u = begin; u < end; u++) {
+    if (!scalar(o, ACC)) clear_columns(address(o, 2), adapters * n, k, u);
+    let entry = address(o, SEQUENCES);
+    for (let i = scalar(o, S); i > 0; i--, entry += SEQUENCE_BYTES)
+      if (load<u32>(entry, SEQUENCE_ADAPTER) != <u32>NO_ADAPTER) add_sequence(o, entry, u, scratch);
+  }
+  return ERROR_NONE;
+}
+
+/** Columns 16·unit… of dW of one sequence's adapter. */
+function add_sequence(o: usize, entry: usize, unit: i32, scratch: usize): void {
+  const k = scalar(o, K), n = scalar(o, N), dy_row = <usize>n << 2;
+  const edge = scratch + block_scratch(scalar(o, T)) - TILE_BYTES;
+  const dw = address(o, 2) + (<usize>load<u32>(entry, SEQUENCE_ADAPTER) * <usize>n * <usize>k << 2) + (<usize>unit << 6);
+  let row = load<i32>(entry, SEQUENCE_FIRST_ROW);
+  for (let rows = load<i32>(entry, SEQUENCE_ROWS); rows > 0; rows -= BLOCK, row += BLOCK) {
+    const depth = min(rows, BLOCK);
+    pack_columns(address(o, 1), k, unit, row, depth, scale_of(o, entry), scratch);
+    const dy = address(o, 0) + <usize>row * dy_row;
+    multiply_panel(n, depth, dy, 4, dy_row, scratch, dw, <usize>k << 2, k - (unit << 4), true, edge);
+  }
+}
+
+function clear_columns(w: usize, rows: i32, k: i32, unit: i32): void {
+  const bytes = <usize>min(k - (unit << 4), 16) << 2;
+  let row = w + (<usize>unit << 6);
+  for (; rows > 0; rows--, row += <usize>k << 2) memory.fill(row, 0, bytes);
+}

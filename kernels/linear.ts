@@ -1,0 +1,128 @@
+/**
+ * y = x·Wᵀ, dx = dy·W and dW = dyᵀ·x over f32 activations, for every weight dtype. Panels of W are decoded into scratch
+ * BLOCK deep and go through the f32 core; f32_r16 is read where it stands. Order of sums: see panels.ts.
+ */
+import { check_units, extent } from "./extent";
+import { ERROR_DIMENSION, ERROR_NONE } from "./layout";
+import { address, fail, failed, has, has_scratch, scalar } from "./operands";
+import { BLOCK, block_scratch, multiply_panel, TILE_BYTES, units } from "./panels";
+import { pack_columns } from "./weight_f32";
+import { block_size, columns, F16_R16, F32, F32_R16, panel, Q4_0_R8, Q8_0_R8, weight_bytes } from "./weights";
+
+// Operands of all linears: a (T,·), b, out, then
+const T: usize = 3;
+const K: usize = 4;
+const N: usize = 5;
+const ACC: usize = 6;
+
+/** Checks of forward (from K to N columns) and grad_x (from N to K). */
+function check(o: usize, begin: i32, end: i32, dtype: i32, from: i32, to: i32, scratch: usize): i32 {
+  const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
+  if (k % block_size(dtype)) return fail(ERROR_DIMENSION, <i32>K, <u64>k, <u64>block_size(dtype));
+  if (!has(o, 0, extent(t, from)) || !has(o, 1, weight_bytes(dtype, n, k)) || !has(o, 2, extent(t, to))) return failed();
+  if (!has_scratch(scratch)) return failed();
+  return check_units(begin, end, <u64>units(to));
+}
+
+function forward(dtype: i32, o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
+  const edge = dtype == F32_R16 ? scratch : scratch + block_scratch(k) - TILE_BYTES;
+  const code = check(o, begin, end, dtype, k, n, edge + TILE_BYTES - scratch);
+  if (code) return code;
+  const x = address(o, 0), w = address(o, 1), y = address(o, 2);
+  for (let u = begin; u < end; u++) {
+    let acc = scalar(o, ACC) != 0, from = 0;
+    do {
+      const depth = min(BLOCK, k - from);
+      const p = panel(dtype, w, n, k, u, from, depth, scratch);
+      const out = y + (<usize>u << 6);
+      multiply_panel(t, depth, x + (<usize>from << 2), <usize>k << 2, 4, p, out, <usize>n << 2, n - (u << 4), acc, edge);
+      acc = true;
+      from += BLOCK;
+    } while (from < k);
+  }
+  return ERROR_NONE;
+}
+
+function grad_x(dtype: i32, o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
+  const edge = scratch + block_scratch(n) - TILE_BYTES;
+  const code = check(o, begin, end, dtype, n, k, block_scratch(n));
+  if (code) return code;
+  const dy = address(o, 0), w = address(o, 1), dx = address(o, 2);
+  for (let u = begin; u < end; u++) {
+    let acc = scalar(o, ACC) != 0, from = 0;
+    do {
+      const depth = min(BLOCK, n - from);
+      columns(dtype, w, k, u, from, depth, scratch);
+      const out = dx + (<usize>u << 6);
+      multiply_panel(t, depth, dy + (<usize>from << 2), <usize>n << 2, 4, scratch, out, <usize>k << 2, k - (u << 4), acc, edge);
+      acc = true;
+      from += BLOCK;
+    } while (from < n);
+  }
+  return ERROR_NONE;
+}
+
+/** dw (N,K) = [dw +] dyᵀ·x; the rows of the core are the columns of dy. */
+export function linear_grad_w(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
+  if (!has(o, 0, extent(t, n)) || !has(o, 1, extent(t, k)) || !has(o, 2, extent(n, k))) return failed();
+  if (!has_scratch(block_scratch(t))) return failed();
+  const code = check_units(begin, end, <u64>units(k));
+  if (code) return code;
+  const dy = address(o, 0), x = address(o, 1), dw = address(o, 2);
+  const edge = scratch + block_scratch(t) - TILE_BYTES, dy_row = <usize>n << 2;
+  for (let u = begin; u < end; u++) {
+    let acc = scalar(o, ACC) != 0, from = 0;
+    do {
+      const depth = min(BLOCK, t - from);
+      pack_columns(x, k, u, from, depth, 1, scratch);
+      const out = dw + (<usize>u << 6);
+      multiply_panel(n, depth, dy + <usize>from * dy_row, 4, dy_row, scratch, out, <usize>k << 2, k - (u << 4), acc, edge);
+      acc = true;
+      from += BLOCK;
+    } while (from < t);
+  }
+  return ERROR_NONE;
+}
+
+export function linear_f32(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(F32, o, begin, end, scratch);
+}
+
+export function linear_f32_r16(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(F32_R16, o, begin, end, scratch);
+}
+
+export function linear_f16_r16(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(F16_R16, o, begin, end, scratch);
+}
+
+export function linear_q8_0_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(Q8_0_R8, o, begin, end, scratch);
+}
+
+export function linear_q4_0_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(Q4_0_R8, o, begin, end, scratch);
+}
+
+export function linear_grad_x_f32(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(F32, o, begin, end, scratch);
+}
+
+export function linear_grad_x_f32_r16(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(F32_R16, o, begin, end, scratch);
+}
+
+export function linear_grad_x_f16_r16(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(F16_R16, o, begin, end, scratch);
+}
+
+export function linear_grad_x_q8_0_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(Q8_0_R8, o, begin, end, scratch);
+}
+
+export function linear_grad_x_q4_0_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(Q4_0_R8, o, begin, end, scratch);
+}

@@ -1,0 +1,124 @@
+/**
+ * The f32 core that every linear shares: y (rows, 16) = [y +] x (rows, depth) · panel [depth][16].
+ * Each output adds its products in ascending order, starting from y or +0, so its bits depend neither on the rows that run
+ * with it nor on how the depth is cut into blocks.
+ */
+import { multiply_add } from "./simd";
+
+/** Columns of a panel: four vectors; 2 rows × 4 vectors are 8 sums, enough to hide the latency of an add. */
+export const PANEL: i32 = 16;
+/** Bytes of one step of depth in a panel. */
+export const PANEL_ROW: usize = 64;
+/** Depth of a panel that is decoded into scratch at a time: 256 · 64 B = 16 KiB, half of the smallest usual L1. */
+export const BLOCK: i32 = 256;
+/** A 2×16 tile in scratch, for outputs that hang over the last column. */
+export const TILE_BYTES: usize = 128;
+
+/** Units of 16 columns. */
+// @ts-ignore: decorator
+@inline
+export function units(columns: i32): i32 {
+  return (columns + 15) >> 4;
+}
+
+/** Scratch that panels of this depth need, decoded block by block, with the tile of the edge. */
+export function block_scratch(depth: i32): usize {
+  return (<usize>((min(depth, BLOCK) + 7) & ~7) << 6) + TILE_BYTES;
+}
+
+/** Two rows of x, whose elements are `step` bytes apart, times a panel. */
+function tile_2x16(depth: i32, x0: usize, x1: usize, step: usize, panel: usize, y0: usize, y1: usize, acc: bool): void {
+  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+  if (acc) {
+    a0 = v128.load(y0); a1 = v128.load(y0, 16); a2 = v128.load(y0, 32); a3 = v128.load(y0, 48);
+    b0 = v128.load(y1); b1 = v128.load(y1, 16); b2 = v128.load(y1, 32); b3 = v128.load(y1, 48);
+  }
+  for (; depth > 0; depth--) {
+    const w0 = v128.load(panel), w1 = v128.load(panel, 16), w2 = v128.load(panel, 32), w3 = v128.load(panel, 48);
+    const a = v128.load32_splat(x0), b = v128.load32_splat(x1);
+    a0 = multiply_add(a0, a, w0); a1 = multiply_add(a1, a, w1); a2 = multiply_add(a2, a, w2); a3 = multiply_add(a3, a, w3);
+    b0 = multiply_add(b0, b, w0); b1 = multiply_add(b1, b, w1); b2 = multiply_add(b2, b, w2); b3 = multiply_add(b3, b, w3);
+    x0 += step; x1 += step; panel += PANEL_ROW;
+  }
+  v128.store(y0, a0); v128.store(y0, a1, 16); v128.store(y0, a2, 32); v128.store(y0, a3, 48);
+  v128.store(y1, b0); v128.store(y1, b1, 16); v128.store(y1, b2, 32); v128.store(y1, b3, 48);
+}
+
+function tile_1x16(depth: i32, x: usize, step: usize, panel: usize, y: usize, acc: bool): void {
+  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;
+  if (acc) { a0 = v128.load(y); a1 = v128.load(y, 16); a2 = v128.load(y, 32); a3 = v128.load(y, 48); }
+  for (; depth > 0; depth--) {
+    const a = v128.load32_splat(x);
+    a0 = multiply_add(a0, a, v128.load(panel)); a1 = multiply_add(a1, a, v128.load(panel, 16));
+    a2 = multiply_add(a2, a, v128.load(panel, 32)); a3 = multiply_add(a3, a, v128.load(panel, 48));
+    x += step; panel += PANEL_ROW;
+  }
+  v128.store(y, a0); v128.store(y, a1, 16); v128.store(y, a2, 32); v128.store(y, a3, 48);
+}
+
+/** One or two rows; `second` is 0 for one. */
+// @ts-ignore: decorator
+@inline
+function tile(depth: i32, x: usize, second: usize, step: usize, panel: usize, y0: usize, y1: usize, acc: bool): void {
+  if (second) tile_2x16(depth, x, second, step, panel, y0, y1, acc);
+  else tile_1x16(depth, x, step, panel, y0, acc);
+}
+
+/**
+ * y (rows, columns ≤ 16; rows `y_row` bytes apart) = [y +] x · panel. Element d of row r of x is at x + r·x_row + d·x_step.
+ * Never writes past `columns`: an edge goes through the tile at `edge` (TILE_BYTES).
+ */
+export function multiply_panel(
+  rows: i32, depth: i32, x: usize, x_row: usize, x_step: usize, panel: usize, y: usize, y_row: usize, columns: i32,
+  acc: bool, edge: usize,
+): void {
+  const bytes = <usize>columns << 2;
+  for (; rows > 0; rows -= 2) {
+    const second = rows > 1 ? x + x_row : 0;
+    if (columns >= PANEL) {
+      tile(depth, x, second, x_step, panel, y, y + y_row, acc);
+    } else {
+      memory.copy(edge, y, bytes);
+      if (second) memory.copy(edge + PANEL_ROW, y + y_row, bytes);
+      tile(depth, x, second, x_step, panel, edge, edge + PANEL_ROW, acc);
+      memory.copy(y, edge, bytes);
+      if (second) memory.copy(y + y_row, edge + PANEL_ROW, bytes);
+    }
+    x += x_row << 1;
+    y += y_row << 1;
+  }
+}
+
+/** y (rows, columns ≤ 16) = y + scale · (x · panel), the product summed from +0; otherwise as multiply_panel. */
+export function multiply_panel_scaled(
+  rows: i32, depth: i32, x: usize, x_row: usize, x_step: usize, panel: usize, y: usize, y_row: usize, columns: i32,
+  scale: f32, edge: usize,
+): void {
+  for (; rows > 0; rows -= 2) {
+    const second = rows > 1 ? x + x_row : 0;
+    tile(depth, x, second, x_step, panel, edge, edge + PANEL_ROW, false);
+    add_scaled(edge, y, columns, scale);
+    if (second) add_scaled(edge + PANEL_ROW, y + y_row, columns, scale);
+    x += x_row << 1;
+    y += y_row << 1;
+  }
+}
+
+function add_scaled(from: usize, y: usize, columns: i32, scale: f32): void {
+  const end = y + (<usize>columns << 2);
+  const s = f32x4.splat(scale);
+  for (; y + 16 <= end; y += 16, from += 16) v128.store(y, multiply_add(v128.load(y), s, v128.load(from)));
+  for (; y < end; y += 4, from += 4) store<f32>(y, load<f32>(y) + scale * load<f32>(from));
+}
+
+/** Stores a 4×4 block transposed: row i of the output, `pitch` bytes apart, is element i of a, b, c, d. */
+// @ts-ignore: decorator
+@inline
+export function store_transposed(a: v128, b: v128, c: v128, d: v128, out: usize, pitch: usize): void {
+  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+  const AB = v128.shuffle<i32>(a, b, 2, 6, 3, 7), CD = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+  v128.store(out, v128.shuffle<i64>(ab, cd, 0, 2));
+  v128.store(out + pitch, v128.shuffle<i64>(ab, cd, 1, 3));
+  v128.store(out + pitch * 2, v128.shuffle<i64>(AB, CD, 0, 2));
+  v128.store(out + pitch * 3, v128.shuffle<i64>(AB, CD, 1, 3));
+}

@@ -1,0 +1,71 @@
+/**
+ * q8_0_r8: 8 output rows × 32 k in 288 bytes, blocks ordered [N/8][K/32], N padded to a multiple of 16:
+ *   8 f32 scales │ 8 chunks of 32 B; chunk c: rows 0–3 × k 4c…4c+3, then rows 4–7, row-major int8
+ */
+import { PANEL_ROW } from "./panels";
+
+export const Q8_0_R8_BYTES: usize = 288;
+
+/** Four rows × four k of int8 (row-major), each row with its lane of `scale`, into four steps of a panel: out[k][row]. */
+// @ts-ignore: decorator
+@inline
+export function store_by_k(bytes: v128, scale: v128, out: usize): void {
+  const t = v128.shuffle<i8>(bytes, bytes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const low = i16x8.extend_low_i8x16_s(t), high = i16x8.extend_high_i8x16_s(t);
+  v128.store(out, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low))));
+  v128.store(out, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low))), 64);
+  v128.store(out, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high))), 128);
+  v128.store(out, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high))), 192);
+}
+
+/** The same four rows × four k into a panel of columns: out[row][k]. */
+// @ts-ignore: decorator
+@inline
+export function store_by_row(bytes: v128, scales: usize, out: usize): void {
+  const low = i16x8.extend_low_i8x16_s(bytes), high = i16x8.extend_high_i8x16_s(bytes);
+  v128.store(out, f32x4.mul(v128.load32_splat(scales), f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low))));
+  v128.store(out, f32x4.mul(v128.load32_splat(scales, 4), f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low))), 64);
+  v128.store(out, f32x4.mul(v128.load32_splat(scales, 8), f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high))), 128);
+  v128.store(out, f32x4.mul(v128.load32_splat(scales, 12), f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high))), 192);
+}
+
+/** out[d][r] = w[16·unit + r][from + d]; `from` and `depth` are multiples of 32. */
+export function panel_q8_0_r8(w: usize, k: i32, unit: i32, from: i32, depth: i32, out: usize): void {
+  const blocks = <usize>(k >> 5);
+  for (let half: usize = 0; half < 2; half++) {
+    let block = w + ((<usize>(unit << 1) + half) * blocks + <usize>(from >> 5)) * Q8_0_R8_BYTES;
+    let to = out + (half << 5);
+    for (let d = 0; d < depth; d += 32, block += Q8_0_R8_BYTES) {
+      const s0 = v128.load(block), s1 = v128.load(block, 16);
+      const end = block + Q8_0_R8_BYTES;
+      for (let chunk = block + 32; chunk < end; chunk += 32, to += PANEL_ROW << 2) {
+        store_by_k(v128.load(chunk), s0, to);
+        store_by_k(v128.load(chunk, 16), s1, to + 16);
+      }
+    }
+  }
+}
+
+/** out[d][c] = w[from + d][16·unit + c]; `from` is a multiple of 8; whole groups of 8 rows are written. */
+export function columns_q8_0_r8(w: usize, k: i32, unit: i32, from: i32, depth: i32, out: usize): void {
+  const pitch = <usize>(k >> 5) * Q8_0_R8_BYTES;
+  let block = w + <usize>(from >> 3) * pitch + <usize>(unit >> 1) * Q8_0_R8_BYTES;
+  for (; depth > 0; depth -= 8, block += pitch, out += PANEL_ROW << 3) {
+    const chunks = block + 32 + (<usize>(unit & 1) << 7); // 16 columns are half a block: 4 chunks
+    for (let c: usize = 0; c < 4; c++) {
+      store_by_row(v128.load(chunks + (c << 5)), block, out + (c << 4));
+      store_by_row(v128.load(chunks + (c << 5), 16), block + 16, out + (c << 4) + (PANEL_ROW << 2));
+    }
+  }
+}
+
+/** y[k] = row `row`. */
+export function row_q8_0_r8(w: usize, k: i32, row: i32, y: usize): void {
+  const r = <usize>(row & 7);
+  let block = w + <usize>(row >> 3) * <usize>(k >> 5) * Q8_0_R8_BYTES;
+  for (; k > 0; k -= 32, block += Q8_0_R8_BYTES) {
+    const scale = load<f32>(block + (r << 2));
+    for (let i: usize = 0; i < 32; i++, y += 4)
+      store<f32>(y, scale * <f32>load<i8>(block + 32 + (i >> 2 << 5) + (r << 2) + (i & 3)));
+  }
+}
