@@ -20,7 +20,8 @@ export function expand(graph: Graph, force: (node: Node) => boolean = () => fals
     if (hasKernel(node) && !force(node)) return undefined;
     if (!node.op!.decompose) throw new Error(`expand: no kernel computes ${printNode(node)}`);
     const packed = node.inputs.find((value) => value.dtype.includes("_r"));
-    if (packed) throw new Error(`expand: ${printNode(node)} would need a dense copy of ${packed.dtype} weights`);
+    if (packed)
+      throw new Error(`expand: ${printNode(node)} would need a dense copy of ${packed.dtype} weights`);
     expanded = true;
     return node.op!.decompose(inputs, node.attributes);
   });

@@ -15,7 +15,8 @@ export function rewrite(
     const range = graph.ranges.find(({ first }) => first === node.id);
     if (range) to.range(range.name);
     const inputs = node.inputs.map((value) => values.get(value)!);
-    const outputs = copyLeaf(node, to) ?? rule(node, inputs, to) ?? to.append(node.op!, inputs, node.attributes);
+    const outputs =
+      copyLeaf(node, to) ?? rule(node, inputs, to) ?? to.append(node.op!, inputs, node.attributes);
     node.outputs.forEach((value, i) => {
       values.set(value, outputs[i]);
     });

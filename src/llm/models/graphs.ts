@@ -1,0 +1,240 @@
+/** The graphs that a model is run with: `generate` (with KV cache), `score` (without) and `train`. */
+import { type Dtype, Graph, type Value } from "../../engine/graph/graph.ts";
+import { adapterLinear } from "../../engine/ops/adapter_linear.ts";
+import { attention } from "../../engine/ops/attention.ts";
+import { crossEntropy } from "../../engine/ops/cross_entropy.ts";
+import {
+  type AdamW,
+  adamw,
+  NORM_PIECE,
+  optimizerSchedule,
+  SCHEDULE_WORDS,
+  sumSquares,
+} from "../../engine/ops/optimizer.ts";
+import { add, fill, gather, reshape, sum } from "../../engine/ops/primitives.ts";
+import { sample } from "../../engine/ops/sample.ts";
+import { SEQUENCE_COLUMNS } from "../../engine/ops/sequences.ts";
+import { accumulate, cacheWrite, store } from "../../engine/ops/state.ts";
+import { quantizeActivations } from "../../engine/transform/activations.ts";
+import { gradientOf } from "../../engine/transform/gradient.ts";
+import type { ModelConfig, Role, WeightSpec } from "./config.ts";
+import { llamaHead, llamaHidden, llamaWeights } from "./llama.ts";
+
+/** Low-rank adapters on the linears of these roles: `adapters` of them in one bank, chosen per sequence. */
+export interface AdapterBank {
+  readonly rank: number;
+  readonly roles: readonly Role[];
+  readonly adapters: number;
+}
+
+export interface ModelSpec {
+  readonly config: ModelConfig;
+  /** Dtype of every weight in memory. */
+  dtype(spec: WeightSpec): Dtype;
+  readonly bank?: AdapterBank;
+}
+
+/** Positions of the rotary table: the longest sequence that the program can hold. */
+export interface GenerateOptions {
+  readonly context: number;
+  readonly caches: number;
+}
+
+export interface TrainOptions extends AdamW {
+  readonly context: number;
+  /** Largest gradient norm; 0: no clipping. */
+  readonly maxNorm: number;
+  /** Train every weight, or only the adapters. */
+  readonly full: boolean;
+}
+
+/**
+ * Prefill and decode in one plan: rows → the next token of each output row. Range `body` computes hidden states and fills the cache, range
+ * `head` logits and tokens; state: the KV cache, `caches` × `context` keys a layer.
+ */
+export function generateGraph(model: ModelSpec, { context, caches }: GenerateOptions): Graph {
+  const builder = new Builder(model, context, false);
+  const { graph, rows } = builder;
+  const { config } = model;
+  const width = config.kvHeads * config.headSize;
+  graph.range("body");
+  const hidden = llamaHidden(config, {
+    ...builder.wiring(),
+    attend: (layer, q, k, v) => {
+      const [keys, values] = ["k", "v"].map((name) =>
+        graph.leaf("state", `cache.${layer}.${name}`, [caches * context, width]),
+      );
+      cacheWrite(keys, k, rows, { context, caches });
+      cacheWrite(values, v, rows, { context, caches });
+      return attention({ q, k: keys, v: values, ...rows }, { ...builder.heads, context, caches });
+    },
+  });
+  graph.range("head");
+  const logits = builder.head(hidden);
+  store(graph.leaf("output", "logits", logits.shape), logits);
+  const next = sample(logits);
+  store(graph.leaf("output", "next_token", next.shape, "u32"), next);
+  return quantizeActivations(graph);
+}
+
+/**
+ * Log-likelihood of given targets without a cache. Range `body` computes hidden states of all rows, range `head`, which may be run again
+ * with other output rows, logits (O,V) and loss (O,1) = weight · −log p(target), in nats: no T × V logits ever exist.
+ */
+export function scoreGraph(model: ModelSpec, { context }: { context: number }): Graph {
+  const builder = new Builder(model, context, false);
+  builder.graph.range("body");
+  const hidden = builder.hidden();
+  builder.graph.range("head");
+  const logits = builder.head(hidden);
+  const { loss } = builder.loss(logits);
+  store(builder.graph.leaf("output", "logits", logits.shape), logits);
+  store(builder.graph.leaf("output", "loss", loss.shape), loss);
+  return quantizeActivations(builder.graph);
+}
+
+/**
+ * One training step in two ranges. `accumulate`, once a micro-batch: loss and gradients, summed into state; `apply`: gradient norm,
+ * clipping, AdamW. Losses are Σ weight·loss; the division by Σ weight is in `apply`, over all micro-batches together.
+ */
+export function trainGraph(model: ModelSpec, options: TrainOptions): Graph {
+  const builder = new Builder(model, options.context, options.full);
+  const { graph } = builder;
+  graph.range("accumulate");
+  const { loss, weight } = builder.loss(builder.head(builder.hidden()));
+  const total = sum(loss, 0);
+  store(graph.leaf("output", "loss_sum", [1, 1]), total);
+  const weightSum = graph.leaf("state", "weight_sum", [1, 1]);
+  accumulate(weightSum, sum(weight, 0));
+
+  const trained = builder.trained.map((parameter) => {
+    const { name } = parameter.node.leaf!;
+    const state = (kind: string) => graph.leaf("state", `${kind}.${name}`, parameter.shape);
+    return { parameter, gradient: state("gradient"), m: state("moment1"), v: state("moment2") };
+  });
+  const gradients = gradientOf([loss], [fill(loss, loss.shape, 1)], builder.trained);
+  gradients.forEach((gradient, i) => {
+    accumulate(trained[i].gradient, gradient!);
+  });
+
+  graph.range("apply");
+  const schedule = graph.leaf("state", "schedule", [SCHEDULE_WORDS]);
+  const counts = trained.map(({ parameter }) => Math.ceil(elementCount(parameter) / NORM_PIECE));
+  const pieces = graph.leaf("state", "norm_pieces", [counts.reduce((a, b) => a + b, 0)]);
+  let first = 0;
+  trained.forEach(({ gradient }, i) => {
+    sumSquares(pieces, gradient, first);
+    first += counts[i];
+  });
+  optimizerSchedule(schedule, weightSum, pieces, options);
+  for (const state of trained) {
+    const { beta1, beta2, eps } = options;
+    const weightDecay = state.parameter.shape.length > 1 ? options.weightDecay : 0;
+    adamw(state, schedule, { beta1, beta2, eps, weightDecay });
+  }
+  return graph;
+}
+
+/** Name of half `a` (rank, in) or `b` (out, rank) of the adapters at a linear. */
+export function adapterName(layer: number, role: Role, half: "a" | "b"): string {
+  return `adapter.${layer}.${role}.${half}`;
+}
+
+function elementCount(value: Value): number {
+  return (value.shape as readonly number[]).reduce((a, b) => a * b, 1);
+}
+
+/** What the three graphs have in common: leaves, weights, adapters, head. */
+class Builder {
+  readonly graph = new Graph();
+  readonly rows: Record<"token" | "position" | "sequence" | "sequences", Value>;
+  readonly trained: Value[] = [];
+  readonly heads: { heads: number; kvHeads: number; d: number; scale: number };
+  private readonly model: ModelSpec;
+  private readonly full: boolean;
+  private readonly outputRow: Value;
+  private readonly rotary: Value;
+
+  constructor(model: ModelSpec, context: number, full: boolean) {
+    const { graph } = this;
+    this.model = model;
+    this.full = full;
+    const { heads, kvHeads, headSize: d } = model.config;
+    this.heads = { heads, kvHeads, d, scale: 1 / Math.sqrt(d) };
+    const input = (name: string) => graph.leaf("input", name, ["rows"], "u32");
+    this.rows = {
+      token: input("token"),
+      position: input("position"),
+      sequence: input("sequence"),
+      sequences: graph.leaf("input", "sequences", ["sequences", SEQUENCE_COLUMNS], "u32"),
+    };
+    this.outputRow = graph.leaf("input", "output_row", ["outputs"], "u32");
+    this.rotary = graph.leaf("weight", "rotary", [context, d]);
+    this.declareState();
+  }
+
+  /** Parameters come first in state, in the model's order. */
+  private declareState(): void {
+    const { graph, model } = this;
+    if (this.full)
+      for (const { name, shape } of llamaWeights(model.config))
+        this.trained.push(graph.leaf("state", name, shape));
+    if (!model.bank) return;
+    const { rank, roles, adapters } = model.bank;
+    for (const { layer, role, shape } of llamaWeights(model.config)) {
+      if (layer === undefined || !(roles as readonly string[]).includes(role)) continue;
+      const [out, into] = shape;
+      const leaf = (half: "a" | "b", size: readonly number[]) =>
+        graph.leaf("state", adapterName(layer, role as Role, half), [adapters, ...size]);
+      this.trained.push(leaf("a", [rank, into]), leaf("b", [out, rank]));
+    }
+  }
+
+  wiring() {
+    const { token, position } = this.rows;
+    return {
+      token,
+      position,
+      rotary: this.rotary,
+      weight: (spec: WeightSpec) => this.weight(spec),
+      adapt: (role: Role, layer: number, x: Value, y: Value) => this.adapt(role, layer, x, y),
+    };
+  }
+
+  /** Hidden states without a cache: the keys are the batch's own rows. */
+  hidden(): Value {
+    return llamaHidden(this.model.config, {
+      ...this.wiring(),
+      attend: (_layer, q, k, v) =>
+        attention({ q, k, v, ...this.rows }, { ...this.heads, context: 0, caches: 0 }),
+    });
+  }
+
+  head(hidden: Value): Value {
+    return llamaHead(this.model.config, gather(hidden, this.outputRow), (spec) => this.weight(spec));
+  }
+
+  loss(logits: Value): { loss: Value; weight: Value } {
+    const target = this.graph.leaf("input", "target", ["outputs"], "u32");
+    const weight = this.graph.leaf("input", "weight", ["outputs"]);
+    const [loss] = crossEntropy(logits, target, weight);
+    return { loss, weight: reshape(weight, ["outputs", 1]) };
+  }
+
+  private weight(spec: WeightSpec): Value {
+    return (
+      this.graph.find(spec.name) ?? this.graph.leaf("weight", spec.name, spec.shape, this.model.dtype(spec))
+    );
+  }
+
+  private adapt(role: Role, layer: number, x: Value, y: Value): Value {
+    const a = this.graph.find(adapterName(layer, role, "a"));
+    const b = this.graph.find(adapterName(layer, role, "b"));
+    if (!a || !b) return y;
+    const { sequence, sequences } = this.rows;
+    return add(
+      y,
+      adapterLinear(adapterLinear(x, a, sequence, sequences, false), b, sequence, sequences, true),
+    );
+  }
+}
