@@ -6,6 +6,7 @@ export * from "./embedding";
 export * from "./linear";
 export * from "./linear_i8";
 export * from "./pack";
+export * from "./peak";
 export { quantize } from "./quantize";
 export * from "./attention";
 export * from "./loss";

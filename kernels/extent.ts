@@ -1,0 +1,30 @@
+/** How much memory given dimensions need, in u64 and without overflow. */
+import { fail } from "./operands";
+import { ERROR_DIMENSION, ERROR_NONE } from "./layout";
+
+/** Beyond any address; a product stops here instead of wrapping. */
+const TOO_MUCH: u64 = 1 << 40;
+
+/** Bytes of a·b·c·d f32 or u32 elements. A negative dimension counts as a huge one. */
+export function extent(a: i32, b: i32 = 1, c: i32 = 1, d: i32 = 1): u64 {
+  return times(times(times(times(4, a), b), c), d);
+}
+
+function times(bytes: u64, count: i32): u64 {
+  if (count < 0) return TOO_MUCH;
+  const product = bytes * <u64>count; // < 2⁴⁰ · 2³¹ as bytes ≤ 2⁴⁰
+  return product < TOO_MUCH ? product : TOO_MUCH;
+}
+
+/** ERROR_NONE where [begin, end) lies in [0, units). */
+export function check_units(begin: i32, end: i32, units: u64): i32 {
+  if (begin >= 0 && begin <= end && <u64>end <= units) return ERROR_NONE;
+  return fail(ERROR_DIMENSION, -1, <u64>end, units);
+}
+
+/** ⌈count / size⌉ */
+// @ts-ignore: decorator
+@inline
+export function pieces(count: i32, size: i32): u64 {
+  return (<u64>count + <u64>size - 1) / <u64>size;
+}
