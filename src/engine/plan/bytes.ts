@@ -130,14 +130,16 @@ function encodeOperand(out: WordWriter, operand: Operand): void {
       out.words(layout.KIND_MEMORY | (operand.access << 8) | (operand.region << 16));
       out.words(operand.offset.a, operand.offset.b, operand.offset.slot);
       out.extent(operand.bytes);
-      return out.words(0);
+      out.words(0);
+      break;
     case "scalar":
       out.words(layout.KIND_SCALAR);
-      return out.extent(operand.value);
+      out.extent(operand.value);
+      break;
     case "float":
       out.words(layout.KIND_FLOAT);
       out.float(operand.value);
-      return out.words(operand.slot, 0);
+      out.words(operand.slot, 0);
   }
 }
 
