@@ -1,14 +1,4 @@
-/** 32 well-mixed bits of a seed and counters (the finaliser of MurmurHash3 over each word). */
-function random(seed: number, ...counters: number[]): number {
-  let h = seed | 0;
-  for (const counter of [counters.length, ...counters]) {
-    h = (Math.imul(h, 0x9e3779b1) + counter + 0x7f4a7c15) | 0;
-    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-    h ^= h >>> 16;
-  }
-  return h >>> 0;
-}
+import { random } from "../../engine/random.ts";
 
 /** A row of random draws: value i is random(seed, ...path, i), so that any draw can be made again without the others. */
 export class Draws {
@@ -23,7 +13,7 @@ export class Draws {
 
   /** uniform in [0, 1), 32 bits */
   real(): number {
-    return (random(this.#seed, ...this.#path, this.#next++) >>> 0) / 4294967296;
+    return random(this.#seed, ...this.#path, this.#next++) / 4294967296;
   }
 
   /** uniform in 0 … n − 1 */

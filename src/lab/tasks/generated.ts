@@ -1,3 +1,4 @@
+import { InputError } from "../../errors.ts";
 import { lookupPredictive, rulePredictive } from "./bayes.ts";
 import { Draws } from "./draw.ts";
 import type { Dials, Item, Split, Task, User, UsersOptions } from "./types.ts";
@@ -28,6 +29,9 @@ const FIRST_DAY = Date.UTC(2020, 0, 1);
 /** Placebo users take indices from here on, which no study reaches. */
 const PLACEBO_INDEX = 1 << 20;
 
+/** Draws of one item before its user is said to have no more different ones. */
+const ATTEMPTS = 1000;
+
 /** What the draws of a user are for: the last step of their path, so that one never shifts the other. */
 const PURPOSE = { topics: 0, answers: 1, items: 2 };
 
@@ -52,7 +56,7 @@ export function checkDials(name: string, dials: Dials): string | undefined {
 export function generatedTask(name: GeneratedName, changes: Partial<Dials> = {}): Task {
   const dials = { ...DEFAULT_DIALS[name], ...changes };
   const wrong = checkDials(name, dials);
-  if (wrong) throw new RangeError(wrong);
+  if (wrong) throw new InputError(wrong);
   return {
     name,
     source: "generated",
@@ -153,15 +157,18 @@ function drawItems(
   const names = answerNames(name);
   const seen = new Set<string>();
   return Array.from({ length: count }, (_, time) => {
-    const topic = draws.pick(topics);
     const values = ATTRIBUTES.map(() => draws.integer(2));
-    let input: string;
-    let word: string;
+    let topic = draws.pick(topics);
+    let word = "";
+    let input = "";
     let attempts = 0;
     do {
+      if (attempts++ > ATTEMPTS)
+        throw new InputError(`${name}: ${count} different items are too many for ${JSON.stringify(dials)}`);
+      if (name === "rule") topic = draws.pick(topics);
       word = topic.words[draws.integer(dials.synonyms)];
       input = sentence(name, draws, word, values);
-    } while (seen.has(input) && attempts++ < 100);
+    } while (seen.has(input));
     seen.add(input);
     const facts = name === "rule" ? values : [topic.topic, topic.theme];
     const right = hidden(facts);

@@ -1,3 +1,4 @@
+import { InputError } from "../../errors.ts";
 import { type Difficulty, difficulty } from "./bayes.ts";
 import { GENERATED, type GeneratedName, generatedTask } from "./generated.ts";
 import { SOTU, type SotuName, sotuTask } from "./sotu.ts";
@@ -5,11 +6,11 @@ import { type Dials, historyItems, type Item, type Task, testItems, type User } 
 
 export const TASKS: readonly string[] = [...GENERATED, ...SOTU];
 
-/** A task by name; dials change a generated one. Throws a RangeError that names the known tasks. */
+/** A task by name; dials change a generated one. Throws an InputError that names the known tasks. */
 export function task(name: string, dials: Partial<Dials> = {}): Task {
   if ((GENERATED as readonly string[]).includes(name)) return generatedTask(name as GeneratedName, dials);
   if ((SOTU as readonly string[]).includes(name)) return sotuTask(name as SotuName);
-  throw new RangeError(`tasks: there is no task "${name}"; there are ${TASKS.join(", ")}`);
+  throw new InputError(`tasks: there is no task "${name}"; there are ${TASKS.join(", ")}`);
 }
 
 /** Bayes accuracy and remaining bits of one query given what was seen; undefined on real text. */

@@ -14,7 +14,7 @@ export type SotuName = "sotu-style" | "sotu-choice";
 export const SOTU: readonly SotuName[] = ["sotu-style", "sotu-choice"];
 
 /** What a prompt shows of a passage: eight of them and a query fit into the trained context. */
-const SHOWN_CHARACTERS = 100;
+const SHOWN_CHARACTERS = 90;
 const PURPOSE = { history: 0, tests: 1, distractors: 2 };
 
 export function sotuTask(name: SotuName): Task {
