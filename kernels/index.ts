@@ -9,6 +9,7 @@ export * from "./pack";
 export * from "./peak";
 export { quantize } from "./quantize";
 export * from "./attention";
+export * from "./attention_grad";
 export * from "./loss";
 export * from "./norm";
 export * from "./optimizer";

@@ -1,0 +1,173 @@
+/**
+ * Speed of the linear kernels beside this machine's own peaks, on one thread. `npm run build && node dist/bench/kernels.js [filter]`
+ * Each figure is the best of a few rounds, kernels taking turns so that noise meets all of them; a kernel above the peak fails the run.
+ */
+import { readFileSync } from "node:fs";
+import { AT_OPERANDS, AT_SCRATCH_BYTES, CONSTANT_PAGE_BYTES, CONTROL_BYTES } from "../kernels/layout.ts";
+import { packedDtypes } from "../src/engine/dtypes/index.ts";
+
+const ROUNDS = 5;
+const ROUND_MS = 40;
+const MIB = 1 << 20;
+/** Read from DRAM, not from a cache: larger than the last level of small machines. */
+const STREAM_BYTES = 192 * MIB;
+
+const wasm = new WebAssembly.Instance(
+  new WebAssembly.Module(readFileSync(new URL("../kernels/simd.wasm", import.meta.url))),
+);
+const exports = wasm.exports as Record<string, (...args: number[]) => number>;
+const memory = wasm.exports.memory as WebAssembly.Memory;
+memory.grow((STREAM_BYTES + 160 * MIB) / 65536);
+exports.write_constants!();
+
+interface Case {
+  readonly name: string;
+  readonly operations: number;
+  /** Bytes of weights that must be read once; 0 where that is not the limit. */
+  readonly bytes: number;
+  run(): void;
+}
+
+let next = CONTROL_BYTES + CONSTANT_PAGE_BYTES;
+function reserve(bytes: number): number {
+  const at = next;
+  next += Math.ceil(bytes / 64) * 64;
+  return at;
+}
+const SCRATCH = reserve(MIB);
+
+/** Numbers in (−1, 1), none of them subnormal. */
+function fill(at: number, count: number): void {
+  const out = new Float32Array(memory.buffer, at, count);
+  let state = 1;
+  for (let i = 0; i < count; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    out[i] = ((state >>> 8) - 2 ** 23 + 0.5) / 2 ** 23;
+  }
+}
+
+/** A weight (n, k): random blocks of int8 or nibbles, scales of 1. */
+function weight(dtype: string, n: number, k: number): { at: number; bytes: number } {
+  const packed = packedDtypes[dtype as keyof typeof packedDtypes];
+  const bytes = packed ? packed.packedBytes(n, k) : n * k * 4;
+  const at = reserve(bytes);
+  if (packed && packed.blockSize > 1) {
+    const values = new Uint8Array(memory.buffer, at, bytes);
+    for (let i = 0; i < bytes; i++) values[i] = (i * 37 + (i >> 7)) & 255;
+    const block = packed.bytesPerBlock * 8;
+    for (let i = 0; i < bytes; i += block) new Float32Array(memory.buffer, at + i, 8).fill(1);
+  } else if (dtype.startsWith("f16")) new Uint16Array(memory.buffer, at, bytes / 2).fill(0x3555);
+  else fill(at, bytes / 4);
+  return { at, bytes };
+}
+
+function linear(kernel: string, dtype: string, t: number, k: number, n: number): Case {
+  const rows = (columns: number) => {
+    const at = reserve(t * columns * 4);
+    fill(at, t * columns);
+    return { at, bytes: t * columns * 4 };
+  };
+  const w = kernel === "linear_grad_w" ? rows(k) : weight(dtype, n, k);
+  const backward = kernel.startsWith("linear_grad");
+  let x = rows(backward ? n : k);
+  const out = kernel === "linear_grad_w" ? weight("f32", n, k) : rows(backward ? k : n);
+  if (kernel.startsWith("linear_i8")) {
+    const record = { at: reserve((t * k * 144) / 32), bytes: (t * k * 144) / 32 };
+    call("quantize", [x, record, t, k], t);
+    x = record;
+  }
+  const units = Math.ceil((backward ? k : n) / 16);
+  return {
+    name: `${kernel} ${t}×${n}×${k}`,
+    operations: 2 * t * n * k,
+    bytes: t === 1 ? w.bytes : 0,
+    run: () => call(kernel, [x, w, out, t, k, n, 0], units),
+  };
+}
+
+function call(
+  kernel: string,
+  operands: readonly (number | { at: number; bytes: number })[],
+  units: number,
+): void {
+  const view = new DataView(memory.buffer);
+  operands.forEach((operand, i) => {
+    const entry = AT_OPERANDS + 16 * i;
+    view.setUint32(entry, typeof operand === "number" ? operand : operand.at, true);
+    if (typeof operand !== "number") view.setUint32(entry + 4, operand.bytes, true);
+  });
+  view.setUint32(AT_SCRATCH_BYTES, MIB, true);
+  const code = exports[kernel]!(AT_OPERANDS, 0, units, SCRATCH);
+  if (code !== 0) throw new Error(`${kernel}: error ${code}`);
+}
+
+/** Seconds of one run, over at least ROUND_MS. */
+function time(run: () => void): number {
+  let runs = 0;
+  const start = performance.now();
+  let now = start;
+  for (; now - start < ROUND_MS; now = performance.now(), runs++) run();
+  return (now - start) / 1000 / runs;
+}
+
+const TURNS = 1 << 20;
+const stream = reserve(STREAM_BYTES);
+new Uint8Array(memory.buffer, stream, STREAM_BYTES).fill(1); // untouched pages would all be one page of zeros
+const peak: Case = {
+  name: "peak multiply-add",
+  operations: 96 * TURNS,
+  bytes: 0,
+  run: () => exports.peak_f32!(TURNS),
+};
+const read: Case = {
+  name: "peak read",
+  operations: 0,
+  bytes: STREAM_BYTES,
+  run: () => exports.peak_read!(stream, STREAM_BYTES),
+};
+
+const cases: Case[] = [peak, read];
+for (const size of [512]) {
+  cases.push(linear("linear_f32", "f32", size, size, size));
+  for (const dtype of Object.keys(packedDtypes))
+    cases.push(linear(`linear_${dtype}`, dtype, size, size, size));
+  for (const dtype of ["f32", ...Object.keys(packedDtypes)])
+    cases.push(linear(`linear_grad_x_${dtype}`, dtype, size, size, size));
+  cases.push(linear("linear_grad_w", "", size, size, size));
+}
+for (const [k, n] of [
+  [576, 1536],
+  [2048, 2048],
+] as const) {
+  cases.push(linear("linear_f32_r16", "f32_r16", 1, k, n));
+  for (const t of [1, 16, 128])
+    for (const dtype of ["q8_0_r8", "q4_0_r8"]) cases.push(linear(`linear_i8_${dtype}`, dtype, t, k, n));
+}
+
+const filter = process.argv[2] ?? "";
+const chosen = cases.filter((each) => each.name.startsWith("peak") || each.name.includes(filter));
+const seconds = new Map(chosen.map((each) => [each, [] as number[]]));
+for (const each of chosen) time(each.run); // compiled by the optimising tier before anything counts
+for (let round = 0; round < ROUNDS; round++)
+  for (const each of chosen) seconds.get(each)!.push(time(each.run));
+
+const best = (each: Case) => Math.min(...seconds.get(each)!);
+const roof = peak.operations / best(peak);
+console.log(`${"".padEnd(36)}  Gop/s  spread  of peak    GB/s`);
+for (const each of chosen) {
+  const rate = each.operations / best(each);
+  const spread = Math.max(...seconds.get(each)!) / best(each) - 1;
+  const share = each.operations ? `${((100 * rate) / roof).toFixed(0)} %` : "";
+  const bandwidth = each.bytes ? (each.bytes / best(each) / 1e9).toFixed(1) : "";
+  console.log(
+    [
+      each.name.padEnd(36),
+      (rate / 1e9).toFixed(1).padStart(6),
+      `${(100 * spread).toFixed(0)} %`.padStart(6),
+      share.padStart(8),
+      bandwidth.padStart(7),
+    ].join(" "),
+  );
+  if (rate > 1.05 * roof && each !== peak && !each.name.startsWith("linear_i8"))
+    throw new Error(`${each.name}: above the peak of this run, so one of the two is measured wrongly`);
+}
