@@ -23,10 +23,11 @@ export const q4_0: FileDtype = {
     const view = viewOf(bytes);
     for (let b = 0; b < blocks; b++) {
       const block = values.subarray(32 * b, 32 * b + 32);
-      const largest = block.reduce((best, value) => (Math.abs(value) > Math.abs(best) ? value : best), 0);
+      const largest = block.reduce((best, value) => (Math.abs(value) > Math.abs(best) ? value : best));
       const scale = fround(largest / -8);
       const inverse = scale === 0 ? 0 : fround(1 / scale);
-      const nibble = (i: number) => Math.min(15, Math.trunc(fround(fround(block[i]! * inverse) + 8.5)));
+      // A byte, as in C: where the inverse is infinite (the scale is then 0) the cast gives 0.
+      const nibble = (i: number) => Math.min(15, fround(fround(block[i]! * inverse) + 8.5) & 255);
       view.setUint16(18 * b, f32ToF16(scale), true);
       for (let i = 0; i < 16; i++) bytes[18 * b + 2 + i] = nibble(i) | (nibble(i + 16) << 4);
     }
