@@ -4,7 +4,8 @@
  * Every sum has one order, whatever rows run together: a score sums D in four lanes and then across them; a softmax sums keys in four
  * lanes by key mod 4; an output sums keys ascending. Two neighbouring units that see the same keys share the loads of a tile.
  */
-import { ERROR_DIMENSION, ERROR_NONE, ERROR_POSITION, ERROR_SEQUENCE, SEQUENCE_CACHE, SEQUENCE_FIRST_ROW } from "./layout";
+import { ERROR_NONE, ERROR_POSITION, ERROR_SEQUENCE, SEQUENCE_CACHE, SEQUENCE_FIRST_ROW } from "./layout";
+import { cell, check_heads, kv_head, quads } from "./attention_shape";
 import { dots_1, dots_2, sums_1, sums_2 } from "./attention_tiles";
 import { PAGE, PAGE_INFINITY } from "./constants";
 import { exp_lanes, log_scalar } from "./exp";
@@ -83,23 +84,6 @@ export function attention(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   return ERROR_NONE;
 }
 
-/** ERROR_NONE where the scalars from operand `i` (heads, kv_heads, d) are a shape the tiles take. */
-function check_heads(o: usize, i: usize): i32 {
-  const heads = scalar(o, i);
-  const kv_heads = scalar(o, i + 1);
-  const d = scalar(o, i + 2);
-  if (kv_heads <= 0 || heads < kv_heads) return fail(ERROR_DIMENSION, <i32>i + 1, <u64>kv_heads, <u64>heads);
-  if (d <= 0 || d & 3) return fail(ERROR_DIMENSION, <i32>i + 2, <u64>d, 4);
-  return ERROR_NONE;
-}
-
-/** Bytes of a row of `count` scores, padded to whole vectors. */
-// @ts-ignore: decorator
-@inline
-function quads(count: i32): usize {
-  return ((<usize>count + 3) & ~3) << 2;
-}
-
 /** Offset in bytes, within k and v, of the first key that unit u sees; −1 with the error record written. Units with equal offsets share keys. */
 function first_key(o: usize, u: i32): i64 {
   const t = scalar(o, 8);
@@ -124,13 +108,6 @@ function first_key(o: usize, u: i32): i64 {
   return (key * <i64>scalar(o, 11) + <i64>kv_head(u / t, scalar(o, 10), scalar(o, 11))) * (<i64>scalar(o, 12) << 2);
 }
 
-/** ⌊h·G/H⌋ */
-// @ts-ignore: decorator
-@inline
-function kv_head(head: i32, heads: i32, kv_heads: i32): i32 {
-  return <i32>(<i64>head * <i64>kv_heads / <i64>heads);
-}
-
 /** How many keys unit u sees. `first_key` has checked what is read here. */
 function key_count(o: usize, u: i32): usize {
   const t = scalar(o, 8);
@@ -138,13 +115,6 @@ function key_count(o: usize, u: i32): usize {
   if (scalar(o, 13)) return <usize>load<u32>(address(o, 5) + (row << 2)) + 1;
   const entry = sequence_of(o, 6, row, t, scalar(o, 9));
   return row - <usize>load<u32>(entry + SEQUENCE_FIRST_ROW) + 1;
-}
-
-/** Element offset of unit u in a (T,H) matrix. */
-// @ts-ignore: decorator
-@inline
-function cell(u: i32, t: i32, heads: i32): usize {
-  return <usize>(u % t) * <usize>heads + <usize>(u / t);
 }
 
 function attend_1(o: usize, u: i32, k: usize, v: usize, stride: usize, d_bytes: usize, p: usize): void {

@@ -28,3 +28,16 @@ export function check_units(begin: i32, end: i32, units: u64): i32 {
 export function pieces(count: i32, size: i32): u64 {
   return (<u64>count + <u64>size - 1) / <u64>size;
 }
+
+/** Bytes up to the last element of `rows` × `columns` with these strides in elements (not negative); 0 where there is no element. */
+export function strided_extent(rows: i32, row_stride: i32, columns: i32, column_stride: i32): u64 {
+  return reach(reach(4, rows, row_stride), columns, column_stride);
+}
+
+/** Bytes that `count` views of `bytes` bytes reach over, `stride` elements apart; none where there are no views. */
+export function reach(bytes: u64, count: i32, stride: i32): u64 {
+  if (count < 0 || stride < 0) return TOO_MUCH;
+  if (count == 0 || bytes == 0) return 0;
+  const between = <u64>(count - 1) * <u64>stride; // < 2⁶²
+  return min(bytes + (min(between, TOO_MUCH) << 2), TOO_MUCH);
+}

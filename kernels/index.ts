@@ -19,3 +19,5 @@ export * from "./sample";
 export * from "./swiglu";
 export { random, uniform } from "./random";
 export { write_constants } from "./constants";
+export * from "./elementwise";
+export * from "./copy";

@@ -2,7 +2,7 @@
  * The `apply` range of a training step: gradient norm, clipping, AdamW.
  *
  * schedule (8 f32, state): [0] β₁ᵗ, [1] β₂ᵗ, [2] gradient factor, [3] gradient norm, [4] weight sum, [5] 1 − β₁ᵗ, [6] 1 − β₂ᵗ, [7] unused.
- * It starts as 1, 1, 0, 0, 0, 0, 0, 0. `adamw` clears the gradients; the weight sum is cleared by the plan, with a `fill` after the schedule.
+ * It starts as 1, 1, 0, 0, 0, 0, 0, 0. `adamw` clears the gradients, `optimizer_schedule` the weight sum; pieces are overwritten.
  */
 import { ERROR_NONE } from "./layout";
 import { check_units, extent, pieces } from "./extent";
@@ -43,7 +43,7 @@ export function sum_squares(o: usize, begin: i32, end: i32, scratch: usize): i32
 /**
  * Advances βᵗ and sets the factor of the gradients: 1/W · min(1, max_norm/norm) with norm = √(Σ pieces)/W, W the sum of the loss weights
  * of the step; max_norm 0 does not clip; W = 0 gives factor 0. Pieces are summed ascending, in f64.
- * pieces (P), weight sum (1), schedule (8). Unit: 1.
+ * Then the weight sum is cleared for the next step. pieces (P), weight sum (1), schedule (8). Unit: 1.
  */
 export function optimizer_schedule(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const p = scalar(o, 3);
@@ -66,6 +66,7 @@ export function optimizer_schedule(o: usize, begin: i32, end: i32, scratch: usiz
   store<f32>(schedule, weights, 16);
   store<f32>(schedule, next_correction(load<f32>(schedule, 20), float(o, 5)), 20);
   store<f32>(schedule, next_correction(load<f32>(schedule, 24), float(o, 6)), 24);
+  store<f32>(address(o, 1), 0);
   return ERROR_NONE;
 }
 

@@ -8,7 +8,7 @@ import {
 } from "../../kernels/layout.ts";
 import { otherScratchBytes } from "../../src/engine/plan/scratch-other.ts";
 import { call, type Operand } from "./harness.ts";
-import { expectClose, floats, runParts, sequenceTable } from "./values.ts";
+import { differences, expectClose, floats, runParts, sequenceTable } from "./values.ts";
 
 interface Batch {
   readonly lengths: readonly number[];
@@ -236,5 +236,121 @@ describe("attention", () => {
     operands[7] = sequenceTable([{ first: 0, rows: 2, cache: 0 }]);
     operands[14] = caches + 1;
     expect(run()).toBe(ERROR_OPERAND_BYTES);
+  });
+});
+
+/** Operands of both gradients, and dq, delta, dk, dv after they have run. */
+function gradients(batch: Batch, { t, q, k, v, out, lse }: ReturnType<typeof inputs>, dout: Float32Array) {
+  const { sequence, table } = rowsOf(batch.lengths);
+  const [dq, delta, dk, dv] = [q, lse, k, v].map((like) => new Float32Array(like.length));
+  const scalars = [t, table.length, batch.heads, batch.kvHeads, batch.d, { float: 1 / Math.sqrt(batch.d) }];
+  const rest = [sequence, sequenceTable(table), ...scalars];
+  const gradQ: Operand[] = [q, k, v, out, dout, lse, dq, delta, ...rest];
+  const gradKv: Operand[] = [q, k, v, dout, lse, delta, dk, dv, ...rest];
+  return { dq, delta, dk, dv, gradQ, gradKv };
+}
+
+function runGradients(batch: Batch, values: ReturnType<typeof inputs>, dout: Float32Array) {
+  const { t } = values;
+  call("attention", uncached(batch, values), [[0, t * batch.heads]], scratchOf("attention", t));
+  const all = gradients(batch, values, dout);
+  runParts("attention_grad_q", all.gradQ, [6, 7], t * batch.heads, scratchOf("attention_grad_q", t));
+  runParts("attention_grad_kv", all.gradKv, [6, 7], t * batch.kvHeads, scratchOf("attention_grad_kv", t));
+  return all;
+}
+
+describe("attention_grad", () => {
+  const batches: readonly Batch[] = [
+    { lengths: [1], heads: 1, kvHeads: 1, d: 4 },
+    { lengths: [5], heads: 3, kvHeads: 1, d: 8 },
+    { lengths: [1, 4, 1, 3], heads: 4, kvHeads: 2, d: 4 },
+    { lengths: [11], heads: 5, kvHeads: 2, d: 20 },
+    { lengths: [6, 2], heads: 2, kvHeads: 2, d: 16 },
+  ];
+  test.each(batches.map((batch) => [name(batch), batch] as const))("%s: finite differences", (_, batch) => {
+    const values = inputs(batch);
+    const dout = floats(values.q.length, 30);
+    const { dq, delta, dk, dv } = runGradients(batch, values, dout);
+    const { q, k, v, out, lse } = values;
+    const slopes = (x: Float32Array, f: (x: Float64Array) => { out: number[] }) =>
+      differences(Float64Array.from(x), dout, (x) => f(x).out);
+    const close = (actual: Float32Array, expected: number[], what: string) =>
+      expectClose(actual, expected, 1e-5, what);
+    // a row that sees one key only gives q and k no gradient
+    if (values.t > batch.lengths.length) {
+      close(
+        dq,
+        slopes(q, (q) => reference(q, k, v, batch)),
+        "dq",
+      );
+      close(
+        dk,
+        slopes(k, (k) => reference(q, k, v, batch)),
+        "dk",
+      );
+    }
+    close(
+      dv,
+      slopes(v, (v) => reference(q, k, v, batch)),
+      "dv",
+    );
+    const expectedDelta = Array.from(lse, (_, i) => {
+      let sum = 0;
+      for (let j = i * batch.d; j < (i + 1) * batch.d; j++) sum += dout[j] * out[j];
+      return sum;
+    });
+    close(delta, expectedDelta, "delta");
+  });
+
+  test("the bits of a sequence do not depend on what stands beside it", () => {
+    const [heads, kvHeads, d, length] = [4, 2, 16, 13];
+    const alone = { lengths: [length], heads, kvHeads, d };
+    const values = inputs(alone, 3);
+    const dout = floats(values.q.length, 31);
+    const expected = runGradients(alone, values, dout);
+    for (const before of [1, 2, 5]) {
+      const batch = { lengths: [before, length, 3], heads, kvHeads, d };
+      const mixed = inputs(batch, 20);
+      mixed.q.set(values.q, before * heads * d);
+      mixed.k.set(values.k, before * kvHeads * d);
+      mixed.v.set(values.v, before * kvHeads * d);
+      const mixedDout = floats(mixed.q.length, 32);
+      mixedDout.set(dout, before * heads * d);
+      const { dq, dk, dv } = runGradients(batch, mixed, mixedDout);
+      expect(dq.slice(before * heads * d, (before + length) * heads * d)).toEqual(expected.dq);
+      expect(dk.slice(before * kvHeads * d, (before + length) * kvHeads * d)).toEqual(expected.dk);
+      expect(dv.slice(before * kvHeads * d, (before + length) * kvHeads * d)).toEqual(expected.dv);
+    }
+  });
+
+  test("errors", () => {
+    const batch = { lengths: [3, 2], heads: 2, kvHeads: 1, d: 4 };
+    const values = inputs(batch);
+    for (const [kernel, units] of [
+      ["attention_grad_q", 10],
+      ["attention_grad_kv", 5],
+    ] as const) {
+      const scratch = scratchOf(kernel, 5);
+      const code = (change: (operands: Operand[]) => void, end: number = units, bytes = scratch) => {
+        const all = gradients(batch, values, new Float32Array(values.q.length));
+        const operands = kernel === "attention_grad_q" ? all.gradQ : all.gradKv;
+        change(operands);
+        return call(kernel, operands, [[0, end]], bytes);
+      };
+      const words = (operands: Operand[], i: number) => operands[i] as Uint32Array;
+      expect(code(() => {})).toBe(0);
+      for (let i = 0; i < 10; i++)
+        expect(
+          code((o) => (o[i] = (o[i] as Float32Array).slice(1))),
+          `${kernel} ${i}`,
+        ).toBe(ERROR_OPERAND_BYTES);
+      expect(code(() => {}, units + 1)).toBe(ERROR_DIMENSION);
+      expect(code((o) => (o[13] = 0))).toBe(ERROR_DIMENSION);
+      expect(code((o) => (o[14] = 2))).toBe(ERROR_DIMENSION);
+      expect(code(() => {}, units, scratch - 4)).toBe(ERROR_SCRATCH);
+      expect(code((o) => (words(o, 8)[4] = 2))).toBe(ERROR_SEQUENCE);
+      expect(code((o) => (words(o, 8)[1] = 1))).toBe(ERROR_SEQUENCE);
+      expect(code((o) => (words(o, 9)[9] = 9))).toBe(ERROR_SEQUENCE);
+    }
   });
 });
