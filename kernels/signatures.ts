@@ -117,7 +117,7 @@ export function signature(opcode: u32): u32 {
     case op.OP_SUM_SQUARES:
       return takes(2, B, 0, 1, 0);
     case op.OP_OPTIMIZER_SCHEDULE:
-      return takes(3, C, 0, 1, 3);
+      return takes(3, B | C, 0, 1, 3);
     case op.OP_ADAMW:
       return takes(5, A | B | C | D, 0, 1, 5);
     case op.OP_ADD:
