@@ -4,6 +4,24 @@ import * as op from "./opcodes";
 import { fail } from "./operands";
 import { adapter_linear, adapter_linear_grad_x, adapter_linear_grad_w } from "./adapter";
 import { cache_write, attention } from "./attention";
+import { attention_grad_q, attention_grad_kv } from "./attention_grad";
+import { copy, fill, cast_u32_f32, iota, matmul } from "./copy";
+import {
+  add,
+  sub,
+  mul,
+  div,
+  less_equal,
+  equal,
+  select,
+  exp,
+  log,
+  rsqrt,
+  sum_columns,
+  max_columns,
+  sum_rows,
+  accumulate,
+} from "./elementwise";
 import {
   embedding_f32,
   embedding_f32_r16,
@@ -96,6 +114,10 @@ export function dispatch(opcode: u32, o: usize, begin: i32, end: i32, scratch: u
       return cache_write(o, begin, end, scratch);
     case op.OP_ATTENTION:
       return attention(o, begin, end, scratch);
+    case op.OP_ATTENTION_GRAD_Q:
+      return attention_grad_q(o, begin, end, scratch);
+    case op.OP_ATTENTION_GRAD_KV:
+      return attention_grad_kv(o, begin, end, scratch);
     case op.OP_SWIGLU:
       return swiglu(o, begin, end, scratch);
     case op.OP_SWIGLU_GRAD:
@@ -116,6 +138,44 @@ export function dispatch(opcode: u32, o: usize, begin: i32, end: i32, scratch: u
       return optimizer_schedule(o, begin, end, scratch);
     case op.OP_ADAMW:
       return adamw(o, begin, end, scratch);
+    case op.OP_ADD:
+      return add(o, begin, end, scratch);
+    case op.OP_SUB:
+      return sub(o, begin, end, scratch);
+    case op.OP_MUL:
+      return mul(o, begin, end, scratch);
+    case op.OP_DIV:
+      return div(o, begin, end, scratch);
+    case op.OP_LESS_EQUAL:
+      return less_equal(o, begin, end, scratch);
+    case op.OP_EQUAL:
+      return equal(o, begin, end, scratch);
+    case op.OP_SELECT:
+      return select(o, begin, end, scratch);
+    case op.OP_EXP:
+      return exp(o, begin, end, scratch);
+    case op.OP_LOG:
+      return log(o, begin, end, scratch);
+    case op.OP_RSQRT:
+      return rsqrt(o, begin, end, scratch);
+    case op.OP_SUM_COLUMNS:
+      return sum_columns(o, begin, end, scratch);
+    case op.OP_MAX_COLUMNS:
+      return max_columns(o, begin, end, scratch);
+    case op.OP_SUM_ROWS:
+      return sum_rows(o, begin, end, scratch);
+    case op.OP_MATMUL:
+      return matmul(o, begin, end, scratch);
+    case op.OP_COPY:
+      return copy(o, begin, end, scratch);
+    case op.OP_FILL:
+      return fill(o, begin, end, scratch);
+    case op.OP_CAST_U32_F32:
+      return cast_u32_f32(o, begin, end, scratch);
+    case op.OP_IOTA:
+      return iota(o, begin, end, scratch);
+    case op.OP_ACCUMULATE:
+      return accumulate(o, begin, end, scratch);
     default:
       return fail(ERROR_BAD_PLAN, -1, opcode, op.OPCODES);
   }
