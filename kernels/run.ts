@@ -65,6 +65,7 @@ export function open(): i32 {
   if (bad_plan) return bad_plan;
   write_constants();
   memory.fill(AT_BARRIER, 0, 16);
+  store<u32>(COMMAND_DONE, threads_given() - 1); // fewer: helpers are at work
   memory.fill(AT_CURSOR, 0, 16);
   store<u64>(AT_BUDGET, NO_LIMIT);
   store<u32>(AT_ABORT, 0);
@@ -126,10 +127,12 @@ export function start(plan: u32, first: u32, last: u32): i32 {
   return STATUS_FAILED;
 }
 
-/** The life of a helper thread: takes part in every `start`. Returns when the host has set the number of threads to 0. */
-export function help(thread: u32): void {
+/**
+ * The life of a helper thread: takes part in every `start` after the one numbered `seen` (0 at first). Returns when the host has
+ * sent a command to 0 threads.
+ */
+export function help(thread: u32, seen: u32): void {
   if (ASC_FEATURE_THREADS) {
-    let seen: u32 = 0;
     while (true) {
       while (atomic.load<u32>(AT_COMMAND) == seen) wait_for_change(AT_COMMAND, seen, FOREVER);
       seen = atomic.load<u32>(AT_COMMAND);

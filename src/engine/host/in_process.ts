@@ -1,0 +1,95 @@
+/** Runs plans on the caller's thread, without workers or shared memory. */
+import { readFile } from "node:fs/promises";
+import * as layout from "../../../kernels/layout.ts";
+import { asset } from "./assets.ts";
+import { ControlBlock, type ControlSetup, NO_LIMIT } from "./control.ts";
+import { type PlanError, planError } from "./errors.ts";
+import type { Host, RunOptions } from "./host.ts";
+import { PAGE_BYTES, pages } from "./pages.ts";
+
+type Exports = Record<string, (...values: number[]) => number>;
+
+/** Cost between two looks at the signal: some 20 ms of a slow core. */
+const TURN = 2n ** 24n;
+
+export class InProcessHost implements Host {
+  readonly threads = 1;
+  readonly memory: ArrayBufferLike;
+  readonly control: ControlBlock;
+  private readonly exports: Exports;
+  private poisoned: PlanError | undefined;
+
+  private constructor(instance: WebAssembly.Instance, bytes: number) {
+    const memory = instance.exports.memory as WebAssembly.Memory;
+    const missing = pages(bytes) - memory.buffer.byteLength / PAGE_BYTES;
+    if (missing > 0) memory.grow(missing);
+    this.exports = instance.exports as Exports;
+    this.memory = memory.buffer;
+    this.control = new ControlBlock(this.memory);
+  }
+
+  /** A host over so many bytes of memory. */
+  static async create(bytes: number): Promise<InProcessHost> {
+    const { instance } = await WebAssembly.instantiate(await readFile(asset("kernels/simd.wasm")));
+    return new InProcessHost(instance, bytes);
+  }
+
+  async open(setup?: ControlSetup): Promise<void> {
+    this.openSync(setup);
+  }
+
+  openSync(setup?: ControlSetup): void {
+    if (setup) this.control.write(setup, 1);
+    this.poisoned = undefined;
+    if (this.callSync("open") !== layout.ERROR_NONE) throw planError(this.memory);
+  }
+
+  async run(plan: number, first: number, last: number, { signal }: RunOptions = {}): Promise<void> {
+    if (!signal) return this.runSync(plan, first, last);
+    signal.throwIfAborted();
+    this.control.abort = false;
+    this.control.budget = TURN;
+    let status = this.callSync("run", plan, first, last, 0, 1);
+    while (status === layout.STATUS_PAUSED) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      signal.throwIfAborted();
+      this.control.budget = TURN;
+      status = this.callSync("run_on");
+    }
+    this.settle(status);
+  }
+
+  runSync(plan: number, first: number, last: number): void {
+    this.control.abort = false;
+    this.control.budget = NO_LIMIT;
+    this.settle(this.callSync("run", plan, first, last, 0, 1));
+  }
+
+  async call(name: string, ...values: number[]): Promise<number> {
+    return this.callSync(name, ...values);
+  }
+
+  callSync(name: string, ...values: number[]): number {
+    if (this.poisoned) throw this.poisoned;
+    const called = this.exports[name];
+    if (typeof called !== "function") throw new Error(`host: the wasm exports no function "${name}"`);
+    try {
+      return called(...values);
+    } catch (error) {
+      this.control.recordTrap(0);
+      this.poisoned = planError(this.memory, String(error));
+      throw this.poisoned;
+    }
+  }
+
+  abort(): void {
+    this.control.abort = true;
+  }
+
+  async close(): Promise<void> {}
+
+  private settle(status: number): void {
+    if (status === layout.STATUS_FAILED) throw planError(this.memory);
+    if (status === layout.STATUS_ABORTED) throw new DOMException("host: the run was aborted", "AbortError");
+  }
+}

@@ -1,0 +1,143 @@
+/** Runs plans on worker threads over one shared memory; the caller's thread never waits. */
+import { readFile } from "node:fs/promises";
+import { Worker } from "node:worker_threads";
+import * as layout from "../../../kernels/layout.ts";
+import { asset } from "./assets.ts";
+import { ControlBlock, type ControlSetup, NO_LIMIT } from "./control.ts";
+import { planError } from "./errors.ts";
+import type { Host, RunOptions } from "./host.ts";
+import { pages } from "./pages.ts";
+import type { Call, Reply, ThreadData } from "./worker.ts";
+
+interface Waiting {
+  resolve(result: number): void;
+  reject(error: Error): void;
+}
+
+export class WorkerHost implements Host {
+  readonly memory: ArrayBufferLike;
+  readonly threads: number;
+  readonly control: ControlBlock;
+  private readonly workers: readonly Worker[];
+  /** The call that thread 0 is at work on. */
+  private waiting: Waiting | undefined;
+  /** Calls come one after the other: each waits for this. */
+  private last: Promise<unknown> = Promise.resolve();
+  /** Why nothing runs any more. A trap is forgotten at the next `open`. */
+  private broken: { readonly error: Error; readonly forGood: boolean } | undefined;
+  private trap: string | undefined;
+
+  private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, threads: number) {
+    this.memory = memory.buffer;
+    this.threads = threads;
+    this.control = new ControlBlock(memory.buffer);
+    this.workers = Array.from({ length: threads }, (_, thread) => this.spawn({ module, memory, thread }));
+  }
+
+  /** A host over so many bytes of memory and so many threads. */
+  static async create(bytes: number, threads: number): Promise<WorkerHost> {
+    if (!Number.isInteger(threads) || threads < 1 || threads > layout.THREADS_MAX) {
+      throw new RangeError(`host: ${threads} threads; there can be 1 … ${layout.THREADS_MAX}`);
+    }
+    const size = pages(bytes);
+    const memory = new WebAssembly.Memory({ initial: size, maximum: size, shared: true });
+    const module = await WebAssembly.compile(await readFile(asset("kernels/simd-threads.wasm")));
+    return new WorkerHost(module, memory, threads);
+  }
+
+  private spawn(data: ThreadData): Worker {
+    const worker = new Worker(asset("src/engine/host/worker.js"), { workerData: data });
+    worker.on("message", (reply: Reply) => this.receive(data.thread, reply));
+    worker.on("error", (error) => this.end(new Error(`host: thread ${data.thread} died: ${error.message}`)));
+    worker.on("exit", () => this.end(new Error(`host: thread ${data.thread} has ended`)));
+    worker.unref(); // a forgotten host keeps no process alive
+    return worker;
+  }
+
+  async open(setup?: ControlSetup): Promise<void> {
+    await this.inTurn(async () => {
+      if (!this.broken?.forGood) this.broken = undefined;
+      this.trap = undefined;
+      if (setup) this.control.write(setup, this.threads);
+      if ((await this.send("open", [])) !== layout.ERROR_NONE) throw planError(this.memory);
+    });
+  }
+
+  async run(plan: number, first: number, last: number, { signal }: RunOptions = {}): Promise<void> {
+    await this.inTurn(async () => {
+      signal?.throwIfAborted();
+      const stop = () => this.abort();
+      this.control.abort = false;
+      this.control.budget = NO_LIMIT;
+      signal?.addEventListener("abort", stop, { once: true });
+      try {
+        const status = await this.send("start", [plan, first, last]);
+        if (status === layout.STATUS_FAILED) throw planError(this.memory);
+        if (status === layout.STATUS_ABORTED) throw signal?.reason ?? aborted();
+      } finally {
+        signal?.removeEventListener("abort", stop);
+      }
+    });
+  }
+
+  call(name: string, ...values: number[]): Promise<number> {
+    return this.inTurn(() => {
+      this.control.abort = false;
+      return this.send(name, values);
+    });
+  }
+
+  abort(): void {
+    this.control.abort = true;
+  }
+
+  async close(): Promise<void> {
+    this.end(new Error("host: closed"));
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
+  }
+
+  /** Does one piece of work after the one before it, however that ended. */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.last.then(work, work);
+    this.last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  private send(name: string, values: readonly number[]): Promise<number> {
+    if (this.broken) return Promise.reject(this.broken.error);
+    return new Promise((resolve, reject) => {
+      this.waiting = { resolve, reject };
+      this.workers[0].ref();
+      this.workers[0].postMessage({ name, values } satisfies Call);
+    });
+  }
+
+  private receive(thread: number, reply: Reply): void {
+    if ("trap" in reply) this.trap ??= reply.trap;
+    if (thread !== 0) return;
+    const waiting = this.settle();
+    if (this.trap !== undefined) {
+      this.broken ??= { error: planError(this.memory, this.trap), forGood: false };
+      waiting?.reject(this.broken.error);
+    } else if ("result" in reply) waiting?.resolve(reply.result);
+  }
+
+  /** Nothing runs any more: a thread is gone, or the host was closed. */
+  private end(error: Error): void {
+    if (this.broken?.forGood) return;
+    this.broken = { error, forGood: true };
+    this.abort();
+    this.settle()?.reject(error);
+  }
+
+  private settle(): Waiting | undefined {
+    const { waiting } = this;
+    this.waiting = undefined;
+    this.workers[0].unref();
+    return waiting;
+  }
+}
+
+function aborted(): Error {
+  return new DOMException("host: the run was aborted", "AbortError");
+}
