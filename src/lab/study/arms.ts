@@ -1,6 +1,6 @@
 /** Rows gathered into arms: a cell without its seed, with one value per user. */
 import type { Row } from "./row.ts";
-import { cellKey, type Settings } from "./settings.ts";
+import { SETTINGS, type Settings } from "./settings.ts";
 import { mean } from "./statistics.ts";
 
 export interface Arm {
@@ -14,9 +14,12 @@ export interface Arm {
   dev: Map<string, number>;
 }
 
+/** Settings without the seed, as text. */
 export function armKey(settings: Settings): string {
-  return cellKey({ ...settings, seed: 0 });
+  return ARM.map((name) => settings[name]).join("|");
 }
+
+const ARM = SETTINGS.filter((name) => name !== "seed");
 
 export function gatherArms(rows: readonly Row[]): Arm[] {
   const groups = new Map<string, Row[]>();

@@ -55,7 +55,7 @@ const UNITS = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
 const bytes = z.union([positive, z.string()]).transform((value, context) => {
   if (typeof value === "number") return value;
   const [, number, unit] = /^([\d.]+) ?(B|KiB|MiB|GiB)$/.exec(value) ?? [];
-  if (number === undefined) context.addIssue(`must be bytes, such as 512MiB, and is "${value}"`);
+  if (number === undefined) context.addIssue(`must be bytes, such as 512MiB`);
   return Math.round(Number(number) * UNITS[unit as keyof typeof UNITS]);
 });
 
@@ -63,7 +63,7 @@ const SECONDS = { s: 1, m: 60, h: 3600 } as const;
 const duration = z.union([z.number().positive(), z.string()]).transform((value, context) => {
   if (typeof value === "number") return value;
   const [, number, unit] = /^([\d.]+) ?(s|m|h)$/.exec(value) ?? [];
-  if (number === undefined) context.addIssue(`must be a time, such as 90s, 20m or 7h, and is "${value}"`);
+  if (number === undefined) context.addIssue(`must be a time, such as 90s, 20m or 7h`);
   return Number(number) * SECONDS[unit as keyof typeof SECONDS];
 });
 
@@ -173,7 +173,12 @@ type WhereIs = (path: readonly PropertyKey[]) => string;
 /** Checks a study that is already an object; `whereIs` names the place of a path in messages. */
 export function checkStudy(input: unknown, whereIs: WhereIs, tasks: TaskList): Study {
   const parsed = studySchema.safeParse(input);
-  if (!parsed.success) throw new InputError(complaint(parsed.error.issues[0], input, whereIs));
+  if (!parsed.success) {
+    const { issues } = parsed.error;
+    // A misspelt key is also a missing one; its own name says more.
+    const first = issues.find((issue) => issue.code === "unrecognized_keys") ?? issues[0];
+    throw new InputError(complaint(first, input, whereIs));
+  }
   checkNames(parsed.data, whereIs, tasks);
   checkSelectors(parsed.data, whereIs, tasks);
   return parsed.data;
