@@ -72,7 +72,7 @@ export class Graph {
     for (const input of inputs)
       if (input.node.graph !== this)
         throw new Error(`graph: an input of "${op.name}" belongs to another graph`);
-    return this.node(op, inputs, attributes, op.infer(inputs, attributes), undefined).outputs;
+    return this.node(op, [...inputs], attributes, op.infer(inputs, attributes), undefined).outputs;
   }
 
   /** The leaf with this name. */

@@ -42,6 +42,8 @@ export interface Op {
   ): Gradients;
   /** Appends the equivalent primitives. Absent: the op is one. */
   decompose?(inputs: readonly Value[], attributes: Attributes): readonly Value[];
+  /** The second input is repeated along its axes of size 1. */
+  readonly broadcasts?: boolean;
   /** Indices of the inputs that the op writes (states). */
   readonly writes?: readonly number[];
   /** Inputs that hold indices, tables or frozen data: no gradient flows to them, and it is no error to ask an op without a gradient for theirs. */

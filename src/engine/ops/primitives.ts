@@ -281,6 +281,7 @@ function binary(
   return primitive({
     name,
     constants: gradient ? undefined : [0, 1],
+    broadcasts: true,
     infer: ([a, b]) => {
       checkBroadcast(name, a, b);
       return [{ shape: a.shape, dtype: "f32" }];

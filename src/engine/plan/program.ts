@@ -5,14 +5,7 @@
  */
 import * as layout from "../../../kernels/layout.ts";
 import { packedDtypes } from "../dtypes/index.ts";
-import {
-  type Dim,
-  type Graph,
-  type LeafKind,
-  type SlotSizes,
-  sizeOf,
-  type Value,
-} from "../graph/graph.ts";
+import { type Dim, type Graph, type LeafKind, type SlotSizes, sizeOf, type Value } from "../graph/graph.ts";
 import { printType } from "../graph/print.ts";
 import { BLOCK } from "../ops/quantize.ts";
 import { expand } from "../transform/expand.ts";
@@ -23,6 +16,7 @@ import type { Work } from "./kernels.ts";
 import { type Lowered, lower } from "./lower.ts";
 import { align, placeByLifetime } from "./memory.ts";
 import { scratchBytes } from "./scratch.ts";
+import { otherScratchBytes } from "./scratch-other.ts";
 
 /** Where a leaf stands. */
 export interface Placement {
@@ -84,6 +78,8 @@ export interface ProgramOptions {
   readonly threads: number;
   /** Further constants by name, such as a vocabulary: their sizes in bytes. */
   readonly tables?: Readonly<Record<string, number>>;
+  /** Least size of the arena, which also stages weights while they are loaded. */
+  readonly arenaBytes?: number;
   /** Largest total in bytes; above it the program is refused before anything is allocated. */
   readonly memoryLimit?: number;
 }
@@ -118,7 +114,7 @@ export function formatBytes(bytes: number): string {
 
 /** Lowers the graphs, places everything, and writes the plans. Leaves of the same name are one. */
 export function compile(graphs: Readonly<Record<string, Graph>>, options: ProgramOptions): Program {
-  const { slots, threads, tables = {}, memoryLimit = MEMORY_MAX } = options;
+  const { slots, threads, tables = {}, arenaBytes = 0, memoryLimit = MEMORY_MAX } = options;
   const expanded = Object.entries(graphs).map(([name, graph]) => [name, expand(graph)] as const);
   const leaves = placeLeaves(
     expanded.map(([, graph]) => graph),
@@ -151,7 +147,7 @@ export function compile(graphs: Readonly<Record<string, Graph>>, options: Progra
     leaves.bytes[layout.REGION_IO],
     tableEnds.at,
     leaves.bytes[layout.REGION_STATE],
-    Math.max(0, ...arenas.map(({ bytes }) => bytes)),
+    Math.max(arenaBytes, ...arenas.map(({ bytes }) => bytes)),
     scratch * threads,
   ]);
   const memory = memoryParts(regions);
@@ -318,10 +314,9 @@ function opcode(kernel: string): number {
 
 function scratchOf({ calls }: Lowered, slots: SlotSizes): number {
   const sizes = calls.map(({ work }) => {
-    const bytes = scratchBytes[work.kernel];
-    if (!bytes) return 0;
+    const bytes = scratchBytes[work.kernel] ?? otherScratchBytes[work.kernel];
     const dims = Object.entries(work.scratch ?? {}).map(([name, dim]) => [name, sizeOf(dim, slots)]);
-    return bytes(Object.fromEntries(dims));
+    return bytes ? bytes(Object.fromEntries(dims)) : 0;
   });
   return Math.max(0, ...sizes);
 }

@@ -112,7 +112,7 @@ export function trainGraph(model: ModelSpec, options: TrainOptions): Graph {
     const state = (kind: string) => graph.leaf("state", `${kind}.${name}`, parameter.shape);
     return { parameter, gradient: state("gradient"), m: state("moment1"), v: state("moment2") };
   });
-  const gradients = gradientOf([loss], [fill(loss, loss.shape, 1)], builder.trained);
+  const gradients = gradientOf([total], [fill(total, [1, 1], 1)], builder.trained);
   gradients.forEach((gradient, i) => {
     accumulate(trained[i].gradient, gradient!);
   });

@@ -1,0 +1,68 @@
+/** A program in a host: its memory by name, its plans by range. */
+import type { Placement, Program } from "../plan/program.ts";
+import type { Slots } from "./control.ts";
+import { createHost, type Host, type RunOptions } from "./host.ts";
+
+export class Engine {
+  readonly program: Program;
+  readonly host: Host;
+
+  private constructor(program: Program, host: Host) {
+    this.program = program;
+    this.host = host;
+  }
+
+  /** Allocates the program's memory once, writes its plans, and checks them. */
+  static async open(program: Program, { inProcess = false } = {}): Promise<Engine> {
+    const { slots, memory, regions, scratchBytes, threads } = program;
+    const host = await createHost({ bytes: memory.total, threads, inProcess });
+    for (const { offset, bytes } of program.plans.values())
+      new Uint8Array(host.memory, offset, bytes.length).set(bytes);
+    await host.open({ regions, scratchBytes, maxima: slots });
+    return new Engine(program, host);
+  }
+
+  /** Where the leaf of this name stands. */
+  place(name: string): Placement {
+    const place = this.program.leaves.get(name);
+    if (!place) throw new Error(`engine: the program has no leaf "${name}"`);
+    return place;
+  }
+
+  has(name: string): boolean {
+    return this.program.leaves.has(name);
+  }
+
+  f32(name: string): Float32Array {
+    const { offset, bytes } = this.place(name);
+    return new Float32Array(this.host.memory, offset, bytes / 4);
+  }
+
+  u32(name: string): Uint32Array {
+    const { offset, bytes } = this.place(name);
+    return new Uint32Array(this.host.memory, offset, bytes / 4);
+  }
+
+  bytes(offset: number, length: number): Uint8Array {
+    return new Uint8Array(this.host.memory, offset, length);
+  }
+
+  /** Runs a range of a plan; `all` is the whole. */
+  async run(plan: string, range: string, slots: Slots, options: RunOptions = {}): Promise<void> {
+    const compiled = this.program.plans.get(plan);
+    const span = compiled?.ranges[range];
+    if (!compiled || !span)
+      throw new Error(`engine: the program has no plan "${plan}" with a range "${range}"`);
+    this.host.control.setSlots(slots);
+    await this.host.run(compiled.offset, span[0], span[1], options);
+  }
+
+  /** Calls an exported function on thread 0. */
+  call(name: string, ...values: number[]): Promise<number> {
+    return this.host.call(name, ...values);
+  }
+
+  close(): Promise<void> {
+    return this.host.close();
+  }
+}

@@ -1,0 +1,129 @@
+/** Weights from a file into a program's memory, in groups of rows through the idle arena: no tensor ever exists twice. */
+import { REGION_ARENA } from "../../../kernels/layout.ts";
+import {
+  type FileDtypeName,
+  fileDtypes,
+  type PackedDtypeName,
+  packedDtypes,
+} from "../../engine/dtypes/index.ts";
+import type { Dtype } from "../../engine/graph/graph.ts";
+import type { Engine } from "../../engine/host/engine.ts";
+import type { Placement } from "../../engine/plan/program.ts";
+import type { Gguf, TensorInfo } from "../files/gguf.ts";
+import type { ModelConfig, WeightSpec } from "./config.ts";
+import { fileRow, ggufName } from "./from_gguf.ts";
+import { llamaWeights } from "./llama.ts";
+import { rotaryTable } from "./rotary.ts";
+
+/** Rows that the pack kernels take at once. */
+const PACK_ROWS = 16;
+/** Bytes that a program's arena needs at least, so that a group of rows fits. */
+export const STAGING_BYTES = 1 << 20;
+
+/** How the weights of a model stand in memory: as the file has them, or encoded anew. */
+export type WeightType = "file" | FileDtypeName;
+
+/**
+ * Dtype in memory of each weight. Norms are f32; a matrix whose rows are not whole blocks of the wanted type stays f32.
+ */
+export function weightDtypes(gguf: Gguf, type: WeightType): (spec: WeightSpec) => Dtype {
+  return (spec) => {
+    if (spec.role === "norm") return "f32";
+    const wanted = fileDtypes[type === "file" ? fileTypeOf(gguf, spec) : type];
+    const whole = spec.shape[1] % wanted.blockSize === 0;
+    return (whole ? wanted.packed : fileDtypes.f32.packed) as Dtype;
+  };
+}
+
+/** Fills rotary table and weights; parameters of a full training are f32 and row-major. */
+export async function loadWeights(engine: Engine, config: ModelConfig, gguf: Gguf): Promise<void> {
+  const rotary = engine.place("rotary");
+  const [context, d] = rotary.value.shape as readonly number[];
+  engine.f32("rotary").set(rotaryTable(context, d, config.ropeBase));
+  for (const spec of llamaWeights(config)) {
+    const tensor = gguf.tensors.get(ggufName(spec.name))!;
+    const place = engine.place(spec.name);
+    if (place.value.dtype === "f32") await loadRows(engine, gguf, tensor, spec, config);
+    else await packRows(engine, gguf, tensor, spec, config, place);
+  }
+}
+
+/** Rows [first, first + rows) of a weight in Hugging Face order, as the file's bytes. */
+async function rowsOf(
+  gguf: Gguf,
+  tensor: TensorInfo,
+  spec: WeightSpec,
+  config: ModelConfig,
+  first: number,
+  rows: number,
+) {
+  if (fileRow(spec, config, first) === first && spec.role !== "q" && spec.role !== "k")
+    return gguf.readRows(tensor, first, rows);
+  const bytes = new Uint8Array(rows * tensor.rowBytes);
+  const head = config.headSize;
+  for (let start = first - (first % head); start < first + rows; start += head) {
+    const block = await gguf.readRows(tensor, start, head);
+    for (let row = Math.max(first, start); row < Math.min(first + rows, start + head); row++) {
+      const from = (fileRow(spec, config, row) - start) * tensor.rowBytes;
+      bytes.set(block.subarray(from, from + tensor.rowBytes), (row - first) * tensor.rowBytes);
+    }
+  }
+  return bytes;
+}
+
+async function loadRows(
+  engine: Engine,
+  gguf: Gguf,
+  tensor: TensorInfo,
+  spec: WeightSpec,
+  config: ModelConfig,
+) {
+  const group = Math.max(1, Math.floor(STAGING_BYTES / tensor.rowBytes));
+  const target = engine.f32(spec.name);
+  const { decode } = fileDtypes[dtypeName(tensor)];
+  for (let first = 0; first < tensor.rows; first += group) {
+    const rows = Math.min(group, tensor.rows - first);
+    target.set(decode(await rowsOf(gguf, tensor, spec, config, first, rows)), first * tensor.columns);
+  }
+}
+
+async function packRows(
+  engine: Engine,
+  gguf: Gguf,
+  tensor: TensorInfo,
+  spec: WeightSpec,
+  config: ModelConfig,
+  place: Placement,
+) {
+  const { rows: n, columns: k } = tensor;
+  const packed = place.value.dtype as PackedDtypeName;
+  const wanted = Object.values(fileDtypes).find((dtype) => dtype.packed === packed)!;
+  const from = fileDtypes[dtypeName(tensor)];
+  const packedRow = packedDtypes[packed].packedBytes(PACK_ROWS, k) / PACK_ROWS;
+  const widest = Math.max(tensor.rowBytes, (k / wanted.blockSize) * wanted.bytesPerBlock);
+  const group = PACK_ROWS * Math.max(1, Math.floor(STAGING_BYTES / widest / PACK_ROWS));
+  const staging = engine.program.regions[REGION_ARENA].offset;
+  for (let first = 0; first < n; first += group) {
+    const rows = Math.min(group, n - first);
+    const bytes = await rowsOf(gguf, tensor, spec, config, first, rows);
+    const encoded = from === wanted ? bytes : wanted.encode(from.decode(bytes));
+    engine.bytes(staging, encoded.length).set(encoded);
+    const rowBytes = encoded.length / rows;
+    for (let row = 0; row < rows; row += PACK_ROWS)
+      await engine.call(
+        `pack_${packed}`,
+        staging + row * rowBytes,
+        place.offset + (first + row) * packedRow,
+        Math.min(PACK_ROWS, rows - row),
+        k,
+      );
+  }
+}
+
+function fileTypeOf(gguf: Gguf, spec: WeightSpec): FileDtypeName {
+  return dtypeName(gguf.tensors.get(ggufName(spec.name))!);
+}
+
+function dtypeName({ type }: TensorInfo): FileDtypeName {
+  return type.name.toLowerCase() as FileDtypeName;
+}
