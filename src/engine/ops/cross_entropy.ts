@@ -3,7 +3,7 @@ import { fused, gradientOp } from "./op.ts";
 import { add, broadcast, cast, equal, exp, iota, log, max, mul, reshape, sub, sum } from "./primitives.ts";
 
 /**
- * loss = weight · (lse − logits[target]), lse = log Σ exp(logits); 0 where the target is NO_TARGET. In nats.
+ * loss = weight · (lse − logits[target]), lse = log Σ exp(logits); both 0 where the target is NO_TARGET. In nats.
  * logits (O,V), target u32 (O), weight (O), loss (O,1), lse (O,1)
  */
 export const crossEntropyOp = fused({
@@ -16,7 +16,8 @@ export const crossEntropyOp = fused({
     const wanted = broadcast(reshape(cast(target), [rows, 1]), logits);
     const hit = equal(wanted, iota(logits, [1, vocabulary], 1));
     const picked = sum(mul(hit, logits), 1);
-    return [mul(mul(sub(lse, picked), sum(hit, 1)), reshape(weight, [rows, 1])), lse];
+    const counted = sum(hit, 1);
+    return [mul(mul(sub(lse, picked), counted), reshape(weight, [rows, 1])), mul(lse, counted)];
   },
   gradient: ([logits, target, weight], [, lse], [dloss]) => [
     logits.node.graph.append(crossEntropyGradOp, [dloss!, logits, target, weight, lse])[0],
