@@ -1,4 +1,5 @@
 /** Plans by hand, and a memory to put them in. */
+import { createHash } from "node:crypto";
 import * as layout from "../../kernels/layout.ts";
 import type { ControlSetup, Slots } from "../../src/engine/host/control.ts";
 import { encode, type Instruction, type Operand, opcodeOf, type Plan } from "../../src/engine/plan/bytes.ts";
@@ -218,8 +219,10 @@ export function chainImage(sizes: Sizes = {}, cost?: number): Image {
   };
 }
 
-/** io, state and arena as one array of bytes. */
-export function results(memory: ArrayBufferLike, { address, setup }: Image): Uint8Array {
+/** io, state and arena, digested. */
+export function results(memory: ArrayBufferLike, { address, setup }: Image): string {
   const { offset, bytes } = setup.regions[ARENA];
-  return new Uint8Array(memory).slice(address(IO), offset + bytes);
+  return createHash("sha256")
+    .update(new Uint8Array(memory).subarray(address(IO), offset + bytes))
+    .digest("hex");
 }

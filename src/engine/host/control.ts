@@ -123,13 +123,14 @@ export class ControlBlock {
       .filter(({ calls }) => calls > 0);
   }
 
-  /** Records a trap as the error, unless a kernel has reported one; the cursor says in which instruction. */
+  /** Records a trap as the error, unless a kernel has reported one; the cursor of an unfinished run says in which instruction. */
   recordTrap(thread: number): void {
     if (Atomics.compareExchange(this.words, layout.AT_ERROR / 4, layout.ERROR_NONE, layout.ERROR_TRAP))
       return;
     const { plan, offset } = this.cursor;
-    this.setWord(layout.AT_ERROR + 4, plan);
-    this.setWord(layout.AT_ERROR + 8, offset);
+    const isRunning = offset < this.view.getUint32(layout.AT_LAST, true);
+    this.setWord(layout.AT_ERROR + 4, isRunning ? plan : 0);
+    this.setWord(layout.AT_ERROR + 8, isRunning ? offset : 0);
     this.setWord(layout.AT_ERROR + 12, 0xffffffff);
     this.view.setBigUint64(layout.AT_ERROR + 16, BigInt(thread), true);
   }

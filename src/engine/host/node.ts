@@ -19,6 +19,7 @@ export class WorkerHost implements Host {
   readonly threads: number;
   readonly control: ControlBlock;
   private readonly workers: readonly Worker[];
+  private readonly exports: ReadonlySet<string>;
   /** The call that thread 0 is at work on. */
   private waiting: Waiting | undefined;
   /** Calls come one after the other: each waits for this. */
@@ -28,6 +29,8 @@ export class WorkerHost implements Host {
   private trap: string | undefined;
 
   private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, threads: number) {
+    const functions = WebAssembly.Module.exports(module).filter(({ kind }) => kind === "function");
+    this.exports = new Set(functions.map(({ name }) => name));
     this.memory = memory.buffer;
     this.threads = threads;
     this.control = new ControlBlock(memory.buffer);
@@ -81,7 +84,8 @@ export class WorkerHost implements Host {
   }
 
   call(name: string, ...values: number[]): Promise<number> {
-    return this.inTurn(() => {
+    return this.inTurn(async () => {
+      if (!this.exports.has(name)) throw new Error(`host: the wasm exports no function "${name}"`);
       this.control.abort = false;
       return this.send(name, values);
     });
