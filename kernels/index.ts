@@ -21,3 +21,4 @@ export { random, uniform } from "./random";
 export { write_constants } from "./constants";
 export * from "./elementwise";
 export * from "./copy";
+export * from "./session/generate";

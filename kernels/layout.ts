@@ -75,6 +75,24 @@ export const NO_ADAPTER = 0xffffffff;
 /** A target that carries no loss. */
 export const NO_TARGET = 0xffffffff;
 
+// ── A generation session: a record in io, see session/generate.ts ───────────────────────────────────────────────────
+export const SESSION_BYTES = 64;
+export const SESSION_PLAN = 0;
+export const SESSION_BODY_FIRST = 4;
+export const SESSION_BODY_LAST = 8;
+export const SESSION_HEAD_LAST = 12;
+export const SESSION_ROWS = 16;
+export const SESSION_CONTEXT = 20;
+export const SESSION_TOKENS = 24;
+export const SESSION_POSITIONS = 28;
+export const SESSION_SEQUENCE = 32;
+export const SESSION_SEQUENCES = 36;
+export const SESSION_OUTPUT_ROW = 40;
+export const SESSION_NEXT_TOKEN = 44;
+export const SESSION_POSITION = 48;
+export const SESSION_ADAPTER = 52;
+export const SESSION_SCALE = 56;
+
 // ── The constant page: 16-byte splats, so that no loop holds a v128 constant ────────────────────────────────────────
 // Entry i is at page + 16·i. Written by `open()` in constants.ts.
 export const CONSTANT_PAGE_BYTES = 4096;

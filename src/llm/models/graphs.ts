@@ -1,4 +1,5 @@
 /** The graphs that a model is run with: `generate` (with KV cache), `score` (without) and `train`. */
+import { SESSION_BYTES } from "../../../kernels/layout.ts";
 import { type Dtype, Graph, type Value } from "../../engine/graph/graph.ts";
 import { adapterLinear } from "../../engine/ops/adapter_linear.ts";
 import { attention } from "../../engine/ops/attention.ts";
@@ -70,6 +71,8 @@ export function generateGraph(model: ModelSpec, { context, caches }: GenerateOpt
     },
   });
   graph.range("head");
+  graph.leaf("input", "session", [SESSION_BYTES / 4], "u32");
+  graph.leaf("input", "prompt", [context], "u32");
   const logits = builder.head(hidden);
   store(graph.leaf("output", "logits", logits.shape), logits);
   const next = sample(logits);
