@@ -39,7 +39,7 @@ export class Bm25 {
     return this.#items
       .map((item, i) => ({ item, score: scores[i] }))
       .sort((a, b) => a.score - b.score || a.item.time - b.item.time)
-      .slice(-k)
+      .slice(Math.max(0, this.#items.length - k))
       .map(({ item }) => item);
   }
 }

@@ -21,7 +21,7 @@ export function retrieve(
 ): Item[] {
   refuseFuture(history, query);
   if (k <= 0) return [];
-  if (name === "bm25") return Bm25.of(history).best(query.input || undefined, k);
+  if (name === "bm25") return Bm25.of(history).best(searchText(query), k);
   if (name === "recency") return history.slice(-k);
   if (name === "random")
     return new Draws(seed, query.time)
@@ -29,6 +29,11 @@ export function retrieve(
       .slice(0, k)
       .sort((a, b) => a.time - b.time);
   return byFacts(history, query).slice(-k);
+}
+
+/** What is searched for: the input, or, where nothing is asked, the passages to choose from (none: the latest items). */
+function searchText(query: Item): string | undefined {
+  return query.input || query.options?.join(" ");
 }
 
 export function refuseFuture(history: readonly Item[], query: Item): void {

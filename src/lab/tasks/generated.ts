@@ -116,13 +116,14 @@ interface Topic {
   words: readonly string[];
 }
 
+const ALL_TOPICS: readonly Topic[] = THEMES.flatMap((topics, theme) =>
+  topics.map((words, i) => ({ theme, topic: theme * TOPICS_PER_THEME + i, words })),
+);
+
 /** Whole themes as far as they go, so that with locality < 1 the topics of a user have something to tell of each other. */
 function pickTopics(draws: Draws, count: number): Topic[] {
   const themes = draws.shuffle(THEMES.map((_, i) => i)).slice(0, Math.ceil(count / TOPICS_PER_THEME));
-  const topics = themes.flatMap((theme) =>
-    THEMES[theme].map((words, i) => ({ theme, topic: theme * TOPICS_PER_THEME + i, words })),
-  );
-  return topics.slice(0, count);
+  return themes.flatMap((theme) => ALL_TOPICS.filter((topic) => topic.theme === theme)).slice(0, count);
 }
 
 type HiddenFunction = (facts: readonly number[]) => number;
@@ -165,8 +166,8 @@ function drawItems(
     do {
       if (attempts++ > ATTEMPTS)
         throw new InputError(`${name}: ${count} different items are too many for ${JSON.stringify(dials)}`);
-      if (name === "rule") topic = draws.pick(topics);
-      word = topic.words[draws.integer(dials.synonyms)];
+      if (name === "rule") topic = draws.pick(ALL_TOPICS);
+      word = topic.words[draws.integer(name === "rule" ? topic.words.length : dials.synonyms)];
       input = sentence(name, draws, word, values);
     } while (seen.has(input));
     seen.add(input);

@@ -1,10 +1,11 @@
 import { Bm25 } from "../rag/bm25.ts";
+import { difficulty } from "./bayes.ts";
 import { Draws } from "./draw.ts";
 import { GENERATED, type GeneratedName, generatedTask, generatedUser } from "./generated.ts";
 import { answer, question, shorten } from "./prompts.ts";
 import { baseAddresses, sotuTask } from "./sotu.ts";
-import { type Address, passages, spread } from "./sotu_corpus.ts";
-import type { Dials, Item, Task } from "./types.ts";
+import { passages, spread } from "./sotu_corpus.ts";
+import type { Dials, Item, Task, User } from "./types.ts";
 
 /** A piece of text and the weight of the loss on its tokens. */
 export interface Segment {
@@ -32,6 +33,16 @@ const DEFAULTS: Required<MixOptions> = { tokens: 256, generated: 0.7, elsewhere:
 const TASK_WEIGHTS: Record<GeneratedName, number> = { taste: 0.3, tags: 0.3, template: 0.2, rule: 0.2 };
 /** Share of retrieved items that are replaced by any other, so that models learn to look before they copy. */
 const WRONG_RETRIEVAL = 0.15;
+/**
+ * Bits that what is in view must tell of an answer for it to count fully. The others are coin tosses: they taught
+ * nothing and drowned the rest. It depends on the questions and on what is in view, never on the answer itself.
+ */
+const TOLD = 0.1;
+
+/** Items before the first query of a user's prompts: often few, where every shown item counts. */
+const HISTORIES = [4, 8, 8, 16, 32, 64];
+/** Queries of one user among which its prompts are chosen. */
+const QUERIES = 8;
 
 /**
  * Group `index` of the pre-training mix: sequences of together about `tokens` tokens, a function of (seed, index) only.
@@ -51,10 +62,10 @@ export function mixGroup(seed: number, index: number, options: MixOptions = {}):
   const dials = drawDials(draws, name);
   const task = generatedTask(name, dials);
   const perItem = itemTokens(name);
-  const count = prompts ? 8 + draws.integer(57) : Math.floor(settings.tokens / perItem);
+  const count = prompts ? QUERIES + draws.pick(HISTORIES) : Math.floor(settings.tokens / perItem);
   const user = generatedUser(name, seed, "base", index, dials, { history: count, tests: 0 });
-  if (!prompts) return [user.items.flatMap((item) => lineSegments(task, item, settings))];
-  return userPrompts(task, user.items, draws, settings, Math.floor(settings.tokens / perItem));
+  if (!prompts) return [userLines(task, user, user.items, settings)];
+  return userPrompts(task, user, draws, settings, Math.floor(settings.tokens / perItem));
 }
 
 /** Tokens of a line when every word is one. */
@@ -71,11 +82,24 @@ function drawDials(draws: Draws, name: GeneratedName): Dials {
   };
 }
 
-/** Weight 1 on the answer, little on what is asked and on the line's end. */
-function lineSegments(task: Task, item: Item, { elsewhere }: Required<MixOptions>, most?: number): Segment[] {
+/** The lines of items that stand in one sequence, each with those before it in view. */
+function userLines(
+  task: Task,
+  user: User,
+  items: readonly Item[],
+  { elsewhere }: Required<MixOptions>,
+): Segment[] {
+  return items.flatMap((item, i) => {
+    const known = difficulty(task.predictive!(user, items.slice(0, i), item)).bits;
+    const tells = known < Math.log2(item.options!.length) - TOLD;
+    return lineSegments(task, item, elsewhere, tells ? 1 : elsewhere);
+  });
+}
+
+function lineSegments(task: Task, item: Item, elsewhere: number, weight: number, most?: number): Segment[] {
   return [
     { text: question(task, item), weight: elsewhere },
-    { text: answer(shorten(item.output, most)), weight: 1 },
+    { text: answer(shorten(item.output, most)), weight },
     { text: "\n", weight: elsewhere },
   ];
 }
@@ -83,12 +107,13 @@ function lineSegments(task: Task, item: Item, { elsewhere }: Required<MixOptions
 /** Prompts for the user's last items, until about `lines` lines are written. */
 function userPrompts(
   task: Task,
-  items: Item[],
+  user: User,
   draws: Draws,
   settings: Required<MixOptions>,
   lines: number,
 ): Sequence[] {
-  const firstQuery = Math.max(0, items.length - 8);
+  const { items } = user;
+  const firstQuery = items.length - QUERIES;
   const index = Bm25.of(items.slice(0, firstQuery));
   const sequences: Sequence[] = [];
   let written = 0;
@@ -96,7 +121,7 @@ function userPrompts(
     const query = items[i];
     const shown = index.best(query.input, draws.integer(settings.shown + 1));
     const flawed = shown.map((item) => (draws.chance(WRONG_RETRIEVAL) ? items[draws.integer(i)] : item));
-    sequences.push([...flawed, query].flatMap((item) => lineSegments(task, item, settings)));
+    sequences.push(userLines(task, user, [...flawed, query], settings));
     written += shown.length + 1;
     index.add(query);
   }
@@ -113,21 +138,22 @@ function runningText(draws: Draws, { tokens, prose }: Required<MixOptions>): Seq
   return [{ text: shorten(text, tokens * CHARACTERS_PER_TOKEN), weight: prose }];
 }
 
-/** Passages of one speaker, the last one whole, as sotu-style and sotu-choice show them. */
+/** Passages of one address, the last of each sequence whole, until they come to about `tokens` tokens. */
 function passagePrompts(draws: Draws, settings: Required<MixOptions>): Sequence[] {
   const task = sotuTask("sotu-style");
-  const { speaker } = draws.pick(baseAddresses());
-  const own: Address[] = baseAddresses().filter((a) => a.speaker === speaker);
-  const count = draws.integer(settings.shown + 1) + 1;
-  const texts = spread(passages(draws.pick(own)), count, draws);
-  return [
-    texts.flatMap((output, i) => {
-      const item: Item = { id: "", time: i, input: "", output };
-      const most = i < texts.length - 1 ? task.shownCharacters : undefined;
-      return lineSegments(task, item, settings, most).map((s) => ({
-        ...s,
-        weight: Math.min(s.weight, settings.prose),
-      }));
-    }),
-  ];
+  const { elsewhere, prose, shown } = settings;
+  const all = passages(draws.pick(baseAddresses()));
+  const sequences: Sequence[] = [];
+  let characters = 0;
+  while (characters < 0.75 * settings.tokens * CHARACTERS_PER_TOKEN) {
+    const texts = spread(all, draws.integer(shown + 1) + 1, draws);
+    const items = texts.map((output, time): Item => ({ id: "", time, input: "", output }));
+    const sequence = items.flatMap((item, i) => {
+      const most = i < items.length - 1 ? task.shownCharacters : undefined;
+      return lineSegments(task, item, Math.min(elsewhere, prose), prose, most);
+    });
+    sequences.push(sequence);
+    characters += sequence.reduce((sum, { text }) => sum + text.length, 0);
+  }
+  return sequences;
 }

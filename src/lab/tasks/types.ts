@@ -25,7 +25,7 @@ export interface Item {
 export interface Dials {
   /** distinct topics (classes of content for `template`); unused by `rule` */
   topics: number;
-  /** words per topic: 1 = the same word returns, 2 and 4 = look-up by meaning */
+  /** words per topic: 1 = the same word returns, 2 and 4 = look-up by meaning; unused by `rule` */
   synonyms: 1 | 2 | 4;
   /** probability that an answer is replaced by one of the others, uniformly */
   noise: number;
