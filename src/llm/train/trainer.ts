@@ -1,0 +1,152 @@
+/** A training run in memory: micro-batches into gradients, gradients into parameters. */
+import { Engine } from "../../engine/host/engine.ts";
+import { initialSchedule } from "../../engine/ops/optimizer.ts";
+import { compile, type Program } from "../../engine/plan/program.ts";
+import { InputError } from "../../errors.ts";
+import { writeBatch } from "../batch.ts";
+import { type ModelSpec, type TrainOptions, trainGraph } from "../models/graphs.ts";
+import { STAGING_BYTES } from "../models/load.ts";
+
+/** One packed sequence: the model learns to predict tokens[i] (i ≥ 1) with weight weights[i]; weight 0 carries no loss. */
+export interface Example {
+  readonly tokens: ArrayLike<number>;
+  readonly weights: ArrayLike<number>;
+  /** Which adapter of the bank learns from it. */
+  readonly adapter?: number;
+  /** lora_alpha / r */
+  readonly scale?: number;
+}
+
+export interface TrainerSetup {
+  readonly model: ModelSpec;
+  readonly options: TrainOptions;
+  /** Most rows and sequences of a micro-batch. */
+  readonly rows: number;
+  readonly sequences: number;
+  readonly threads?: number;
+  readonly inProcess?: boolean;
+  readonly memoryLimit?: number;
+}
+
+export interface StepResult {
+  /** Σ weight·loss / Σ weight over the step, in nats. */
+  readonly loss: number;
+  /** Σ weight. */
+  readonly weight: number;
+  /** Norm of the gradient before clipping. */
+  readonly norm: number;
+  /** Rows that went through the model. */
+  readonly rows: number;
+}
+
+export const defaultAdamW = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 } as const;
+
+export function compileTraining({
+  model,
+  options,
+  rows,
+  sequences,
+  threads = 1,
+  memoryLimit,
+}: TrainerSetup): Program {
+  return compile(
+    { train: trainGraph(model, options) },
+    { slots: { rows, sequences, outputs: rows }, threads, memoryLimit, arenaBytes: STAGING_BYTES },
+  );
+}
+
+export class Trainer {
+  readonly engine: Engine;
+  /** Names of the trained tensors, in the order of the state. */
+  readonly parameters: readonly string[];
+  /** Steps done. */
+  step = 0;
+
+  private constructor(engine: Engine) {
+    this.engine = engine;
+    const prefix = "gradient.";
+    this.parameters = [...engine.program.leaves.keys()]
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => name.slice(prefix.length));
+  }
+
+  /** A trainer whose weights and parameters are still to be filled. */
+  static async open(setup: TrainerSetup): Promise<Trainer> {
+    const engine = await Engine.open(compileTraining(setup), { inProcess: setup.inProcess });
+    engine.f32("schedule").set(initialSchedule().data);
+    return new Trainer(engine);
+  }
+
+  /** Forward and backward over the micro-batches, then one step of the optimizer. */
+  async update(
+    microBatches: readonly (readonly Example[])[],
+    learningRate: number,
+    signal?: AbortSignal,
+  ): Promise<StepResult> {
+    this.step++;
+    let [loss, weight, rows] = [0, 0, 0];
+    for (const [index, examples] of microBatches.entries()) {
+      const sizes = this.write(examples);
+      await this.engine.run(
+        "train",
+        "accumulate",
+        { ...sizes, step: this.step, micro_batch: index },
+        { signal },
+      );
+      loss += this.engine.f32("loss_sum")[0];
+      weight += sizes.weight;
+      rows += sizes.rows;
+    }
+    if (!Number.isFinite(loss / weight)) throw this.diverged(loss / weight, learningRate);
+    await this.engine.run(
+      "train",
+      "apply",
+      { rows: 0, step: this.step, learning_rate: learningRate },
+      { signal },
+    );
+    return { loss: loss / weight, weight, norm: this.engine.f32("schedule")[NORM], rows };
+  }
+
+  close(): Promise<void> {
+    return this.engine.close();
+  }
+
+  private write(examples: readonly Example[]) {
+    const { rows: limit, sequences: most } = this.engine.program.slots;
+    const wanted = examples.reduce((sum, { tokens }) => sum + tokens.length - 1, 0);
+    if (wanted > limit || examples.length > most)
+      throw new InputError(
+        `train: a micro-batch of ${examples.length} sequences and ${wanted} rows; the plan holds ${most} and ${limit}`,
+      );
+    const batch = writeBatch(
+      this.engine,
+      examples.map(({ tokens, adapter, scale }) => ({
+        tokens: Array.from(tokens).slice(0, -1),
+        adapter,
+        scale,
+      })),
+    );
+    const [outputRow, target] = [this.engine.u32("output_row"), this.engine.u32("target")];
+    const weights = this.engine.f32("weight");
+    let [row, outputs, weight] = [0, 0, 0];
+    for (const example of examples)
+      for (let i = 1; i < example.tokens.length; i++, row++) {
+        if (example.weights[i] === 0) continue;
+        outputRow[outputs] = row;
+        target[outputs] = example.tokens[i];
+        weights[outputs] = example.weights[i];
+        weight += weights[outputs];
+        outputs++;
+      }
+    return { ...batch, outputs, weight };
+  }
+
+  private diverged(loss: number, learningRate: number): Error {
+    return new InputError(
+      `train: step ${this.step}: the loss is ${loss} at learning rate ${learningRate}; nothing was applied. Try a lower learning rate, a longer warm-up or max_grad_norm 1`,
+    );
+  }
+}
+
+/** Word of the schedule state that holds the gradient norm. */
+const NORM = 3;
