@@ -1,8 +1,10 @@
 /**
- * Causal attention with grouped key-value heads (Vaswani et al. 2017, arXiv:1706.03762; Ainslie et al. 2023, arXiv:2305.13245).
+ * Causal attention with grouped key-value heads (Vaswani et al. 2017, arXiv:1706.03762; Ainslie et al. 2023,
+ * arXiv:2305.13245).
  *
- * Every sum has one order, whatever rows run together: a score sums D in four lanes and then across them; a softmax sums keys in four
- * lanes by key mod 4; an output sums keys ascending. Two neighbouring units that see the same keys share the loads of a tile.
+ * Every sum has one order, whatever rows run together: a score sums D in four lanes and then across them; a softmax
+ * sums keys in four lanes by key mod 4; an output sums keys ascending. Two neighbouring units that see the same keys
+ * share the loads of a tile.
  */
 import { ERROR_NONE, ERROR_POSITION, ERROR_SEQUENCE, SEQUENCE_CACHE, SEQUENCE_FIRST_ROW } from "./layout";
 import { cell, check_heads, kv_head, quads } from "./attention_shape";
@@ -42,8 +44,9 @@ export function cache_write(o: usize, begin: i32, end: i32, scratch: usize): i32
 
 /**
  * out = softmax(scale·q·kᵀ)·v, lse = ln Σ exp(scale·q·k).
- * q (T,H·D), k, v, out (T,H·D), lse (T,H), position u32[T], sequence u32[T], sequences (S). With context 0 row t sees the rows of its
- * own sequence up to itself, k and v being (T,G·D); else keys 0 … position[t] of its cache, k and v being (caches·context, G·D).
+ * q (T,H·D), k, v, out (T,H·D), lse (T,H), position u32[T], sequence u32[T], sequences (S). With context 0 row t sees
+ * the rows of its own sequence up to itself, k and v being (T,G·D); else keys 0 … position[t] of its cache, k and v
+ * being (caches·context, G·D).
  * Scratch: scores of two units, 2·⌈context or T⌉₄ floats. Unit: (head, row), u = h·T + t.
  */
 export function attention(o: usize, begin: i32, end: i32, scratch: usize): i32 {
@@ -59,7 +62,8 @@ export function attention(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   if (wrong != ERROR_NONE) return wrong;
   const rows = extent(t, heads, d);
   const keys = context ? extent(caches, context, kv_heads, d) : extent(t, kv_heads, d);
-  if (!has(o, 0, rows) || !has(o, 1, keys) || !has(o, 2, keys) || !has(o, 3, rows) || !has(o, 4, extent(t, heads))) return failed();
+  if (!has(o, 0, rows) || !has(o, 1, keys) || !has(o, 2, keys)) return failed();
+  if (!has(o, 3, rows) || !has(o, 4, extent(t, heads))) return failed();
   if (!has(o, 5, extent(t)) || !has(o, 6, extent(t)) || !has(o, 7, extent(scalar(o, 9), 8))) return failed();
   const score_bytes = quads(context ? context : t);
   if (!has_scratch(2 * <u64>score_bytes)) return failed();
@@ -84,7 +88,10 @@ export function attention(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   return ERROR_NONE;
 }
 
-/** Offset in bytes, within k and v, of the first key that unit u sees; −1 with the error record written. Units with equal offsets share keys. */
+/**
+ * Offset in bytes, within k and v, of the first key that unit u sees; −1 with the error record written. Units with
+ * equal offsets share keys.
+ */
 function first_key(o: usize, u: i32): i64 {
   const t = scalar(o, 8);
   const context = scalar(o, 13);
@@ -151,14 +158,17 @@ function attend_2(o: usize, u: i32, k: usize, v: usize, stride: usize, d_bytes: 
   divide(out1, d_bytes, sum1);
 }
 
-/** p = exp(p − max p) over `count` scores, padded to a whole vector with zeros; stores max + ln Σ at lse and returns Σ. */
+/**
+ * p = exp(p − max p) over `count` scores, padded to a whole vector with zeros; stores max + ln Σ at lse and returns Σ.
+ * The maximum may pass over a NaN: the sum does not.
+ */
 function softmax(p: usize, count: usize, lse: usize): f32 {
   const bytes = count << 2;
   const whole = bytes & ~15;
   const masked = f32x4.neg(v128.load(PAGE + PAGE_INFINITY));
   if (count & 3) v128.store(p + whole, replace_tail(v128.load(p + whole), count & 3, masked));
   let largest = v128.load(p);
-  for (let i: usize = 16; i < bytes; i += 16) largest = f32x4.max(largest, v128.load(p + i));
+  for (let i: usize = 16; i < bytes; i += 16) largest = f32x4.pmax(largest, v128.load(p + i));
   const top = max_lanes(largest);
   const shift = f32x4.splat(top);
   let sums = f32x4.splat(0);

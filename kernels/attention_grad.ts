@@ -1,8 +1,10 @@
 /**
- * Gradients of attention over the batch's own rows (Dao et al. 2022, arXiv:2205.14135, appendix B): p = exp(scale·q·k − lse),
- * ds = p·(dout·v − delta), delta = dout·out; dq = scale·Σ_keys ds·k, dk = scale·Σ_queries ds·q, dv = Σ_queries p·dout.
+ * Gradients of attention over the batch's own rows (Dao et al. 2022, arXiv:2205.14135, appendix B):
+ * p = exp(scale·q·k − lse), ds = p·(dout·v − delta), delta = dout·out; dq = scale·Σ_keys ds·k,
+ * dk = scale·Σ_queries ds·q, dv = Σ_queries p·dout.
  *
- * Two passes without atomics, dq by query rows and then dk, dv by key rows, with the tiles and orders of the forward pass.
+ * Two passes without atomics, dq by query rows and then dk, dv by key rows, with the tiles and orders of the forward
+ * pass.
  */
 import { cell, check_heads, kv_head, quads } from "./attention_shape";
 import { dot, dots_1, dots_2, sums_1, sums_2 } from "./attention_tiles";
@@ -13,8 +15,9 @@ import { address, failed, float, has, has_scratch, scalar } from "./operands";
 import { sequence_of } from "./sequences";
 
 /**
- * dq, and delta (T,H) for the other pass, keys ascending; q, out, dout, dq (T,H·D), k, v (T,G·D), lse (T,H), sequence u32[T],
- * sequences (S). Scratch: scores and dout·v of two units, 4·⌈T⌉₄ floats. Unit: (head, row), u = h·T + t.
+ * dq, and delta (T,H) for the other pass, keys ascending; q, out, dout, dq (T,H·D), k, v (T,G·D), lse (T,H),
+ * sequence u32[T], sequences (S). Scratch: scores and dout·v of two units, 4·⌈T⌉₄ floats.
+ * Unit: (head, row), u = h·T + t.
  */
 export function attention_grad_q(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, 10);
@@ -110,8 +113,9 @@ function score_gradients(o: usize, at: usize, scores: usize, products: usize, co
 }
 
 /**
- * dk, dv (T,G·D), heads of the group ascending and in each queries ascending; q, dout (T,H·D), k, v (T,G·D), lse, delta (T,H),
- * sequence u32[T], sequences (S). Scratch: p and ds of two units, lse and delta of one head, 6·⌈T⌉₄ floats.
+ * dk, dv (T,G·D), heads of the group ascending and in each queries ascending; q, dout (T,H·D), k, v (T,G·D),
+ * lse, delta (T,H), sequence u32[T], sequences (S). Scratch: p and ds of two units, lse and delta of one head,
+ * 6·⌈T⌉₄ floats.
  * Unit: (kv head, row), u = g·T + t.
  */
 export function attention_grad_kv(o: usize, begin: i32, end: i32, scratch: usize): i32 {
@@ -123,13 +127,12 @@ export function attention_grad_kv(o: usize, begin: i32, end: i32, scratch: usize
   if (code != ERROR_NONE) return code;
   const wrong = check_heads(o, 12);
   if (wrong != ERROR_NONE) return wrong;
-  const keys = extent(t, kv_heads, d);
+  const rows = extent(t, kv_heads, d);
   if (!has(o, 0, extent(t, heads, d)) || !has(o, 3, extent(t, heads, d))) return failed();
-  if (!has(o, 1, keys) || !has(o, 2, keys) || !has(o, 6, keys) || !has(o, 7, keys)) return failed();
+  if (!has(o, 1, rows) || !has(o, 2, rows) || !has(o, 6, rows) || !has(o, 7, rows)) return failed();
   if (!has(o, 4, extent(t, heads)) || !has(o, 5, extent(t, heads))) return failed();
   if (!has(o, 8, extent(t)) || !has(o, 9, extent(scalar(o, 11), 8)) || !has_scratch(6 * <u64>quads(t))) return failed();
 
-  const bytes = <usize>d << 2;
   let u = begin;
   while (u < end) {
     const row = u % t;
@@ -137,22 +140,31 @@ export function attention_grad_kv(o: usize, begin: i32, end: i32, scratch: usize
     if (!entry) return failed();
     const last = <i32>(load<u32>(entry + SEQUENCE_FIRST_ROW) + load<u32>(entry + SEQUENCE_ROWS));
     const next = u + 1 < end && row + 1 < t ? sequence_of(o, 8, <usize>row + 1, t, scalar(o, 11)) : 0;
-    const rows = next == entry ? 2 : 1;
-    const at = cell(u, t, kv_heads) * bytes;
-    for (let i = 0; i < rows; i++) {
-      const key = at + <usize>i * <usize>kv_heads * bytes;
-      memory.fill(address(o, 6) + key, 0, bytes);
-      memory.fill(address(o, 7) + key, 0, bytes);
-    }
-    for (let head = 0; head < heads; head++) {
-      if (kv_head(head, heads, kv_heads) != u / t) continue;
-      if (rows == 2) grad_kv_2(o, at, row, head, <usize>(last - row), scratch);
-      else grad_kv_1(o, at, row, head, <usize>(last - row), scratch);
-    }
-    for (let i = 0; i < rows; i++) scale_row(address(o, 6) + at + <usize>i * <usize>kv_heads * bytes, bytes, float(o, 15));
-    u += rows;
+    const keys = next == entry ? 2 : 1;
+    grad_kv(o, u, keys, <usize>(last - row), scratch);
+    u += keys;
   }
   return ERROR_NONE;
+}
+
+/** dk and dv of unit u, or of u and u + 1 (`keys` 2), from the `count` queries that see u and all heads of the group. */
+function grad_kv(o: usize, u: i32, keys: i32, count: usize, scratch: usize): void {
+  const t = scalar(o, 10);
+  const heads = scalar(o, 12);
+  const kv_heads = scalar(o, 13);
+  const bytes = <usize>scalar(o, 14) << 2;
+  const at = cell(u, t, kv_heads) * bytes;
+  const end = at + <usize>keys * <usize>kv_heads * bytes;
+  for (let key = at; key < end; key += <usize>kv_heads * bytes) {
+    memory.fill(address(o, 6) + key, 0, bytes);
+    memory.fill(address(o, 7) + key, 0, bytes);
+  }
+  for (let head = 0; head < heads; head++) {
+    if (kv_head(head, heads, kv_heads) != u / t) continue;
+    if (keys == 2) grad_kv_2(o, at, u % t, head, count, scratch);
+    else grad_kv_1(o, at, u % t, head, count, scratch);
+  }
+  for (let key = at; key < end; key += <usize>kv_heads * bytes) scale_row(address(o, 6) + key, bytes, float(o, 15));
 }
 
 /** Adds what `count` queries from `row` on, of one head, give to the key at byte `at` of k. */

@@ -1,4 +1,7 @@
-/** The two tiles of attention, forward and backward: dot products with many rows, and weighted sums of many rows. D is a multiple of 4. */
+/**
+ * The two tiles of attention, forward and backward: dot products with many rows, and weighted sums of many rows.
+ * D is a multiple of 4.
+ */
 import { multiply_add, sum_lanes } from "./simd";
 
 /** s[j] = scale·(a · row j of b) for `count` rows `stride` bytes apart; D is d_bytes / 4. */

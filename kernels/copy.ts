@@ -6,8 +6,8 @@ import { multiply_add } from "./simd";
 import { load_lanes, store_lanes } from "./tail";
 
 /**
- * y[i0, i1, i2, i3] = x[offset + Σ i·stride], y dense; a stride of 0 repeats. Four extents, then four strides and the offset in
- * elements of x, none negative. Unit: an index of the first extent.
+ * y[i0, i1, i2, i3] = x[offset + Σ i·stride], y dense; a stride of 0 repeats. Four extents, then four strides and the
+ * offset in elements of x, none negative. Unit: an index of the first extent.
  */
 export function copy(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const code = check_units(begin, end, <u64>scalar(o, 2));
@@ -23,8 +23,8 @@ export function copy(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   for (let i0 = <usize>begin; i0 < <usize>end; i0++)
     for (let i1: usize = 0; i1 < d1; i1++)
       for (let i2: usize = 0; i2 < d2; i2++) {
-        const at = <usize>scalar(o, 10) + i0 * <usize>scalar(o, 6) + i1 * <usize>scalar(o, 7) + i2 * <usize>scalar(o, 8);
-        const x = address(o, 0) + (at << 2);
+        const inner = i1 * <usize>scalar(o, 7) + i2 * <usize>scalar(o, 8);
+        const x = address(o, 0) + ((<usize>scalar(o, 10) + i0 * <usize>scalar(o, 6) + inner) << 2);
         if (s3 == 1) memory.copy(y, x, d3 << 2);
         else for (let i3: usize = 0; i3 < d3; i3++) store<u32>(y + (i3 << 2), load<u32>(x + ((i3 * s3) << 2)));
         y += d3 << 2;
@@ -83,8 +83,8 @@ export function iota(o: usize, begin: i32, end: i32, scratch: usize): i32 {
 }
 
 /**
- * y[z] = a[z]·b[z], or added to y (acc), k ascending. y (batch, m, n) dense; a and b by their strides in elements for batch, row and
- * column, none negative; y overlaps neither. Unit: a row of a batch.
+ * y[z] = a[z]·b[z], or added to y (acc), k ascending. y (batch, m, n) dense; a and b by their strides in elements for
+ * batch, row and column, none negative; y overlaps neither. Unit: a row of a batch.
  */
 export function matmul(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const batch = scalar(o, 3);

@@ -7,7 +7,7 @@ import { address, fail, failed, has, scalar } from "./operands";
 import { max_lanes } from "./simd";
 import { load_lanes, replace_tail, store_lanes } from "./tail";
 
-// Which function `binary` or `unary` computes; a constant wherever they are called, so that the choice is made by the compiler.
+// What `binary` or `unary` computes: a constant wherever they are called, so that the compiler makes the choice.
 const ADD = 0;
 const SUB = 1;
 const MUL = 2;
@@ -57,7 +57,10 @@ export function rsqrt(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   return unary(RSQRT, o, begin, end);
 }
 
-/** a, y (R,C), b (R,C), (1,C), (R,1) or (1,1) by its strides in elements; y may be a, or a b of the same shape. Unit: a row. */
+/**
+ * a, y (R,C), b (R,C), (1,C), (R,1) or (1,1) by its strides in elements; y may be a, or a b of the same shape.
+ * Unit: a row.
+ */
 // @ts-ignore: decorator
 @inline
 function binary(kind: i32, o: usize, begin: i32, end: i32): i32 {
@@ -187,7 +190,7 @@ function check_reduction(o: usize, begin: i32, end: i32): i32 {
 export function sum_rows(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const r = scalar(o, 2);
   const c = scalar(o, 3);
-  const accumulate = scalar(o, 4) != 0;
+  const adds = scalar(o, 4) != 0;
   const code = check_units(begin, end, pieces(c, 16));
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(r, c)) || !has(o, 1, extent(c))) return failed();
@@ -197,7 +200,7 @@ export function sum_rows(o: usize, begin: i32, end: i32, scratch: usize): i32 {
     const count = (last - i) >> 2;
     const y = address(o, 1) + i;
     let x = address(o, 0) + i;
-    let sum = accumulate ? load_lanes(y, count) : f32x4.splat(0);
+    let sum = adds ? load_lanes(y, count) : f32x4.splat(0);
     for (let row = 0; row < r; row++) {
       sum = f32x4.add(sum, load_lanes(x, count));
       x += bytes;

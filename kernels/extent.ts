@@ -29,7 +29,7 @@ export function pieces(count: i32, size: i32): u64 {
   return (<u64>count + <u64>size - 1) / <u64>size;
 }
 
-/** Bytes up to the last element of `rows` × `columns` with these strides in elements (not negative); 0 where there is no element. */
+/** Bytes up to the last of `rows` × `columns` elements with these strides in elements (not negative); 0 without any. */
 export function strided_extent(rows: i32, row_stride: i32, columns: i32, column_stride: i32): u64 {
   return reach(reach(4, rows, row_stride), columns, column_stride);
 }

@@ -8,7 +8,8 @@ import { max_lanes, sum_lanes } from "./simd";
 import { load_lanes, load_tail, replace_tail, store_lanes } from "./tail";
 
 /**
- * loss = weight·(lse − logit[target]), lse = ln Σ exp(logit): maximum first, then the sum in four lanes over ascending v and across them.
+ * loss = weight·(lse − logit[target]), lse = ln Σ exp(logit): maximum first, then the sum in four lanes over ascending
+ * v and across them.
  * logits (O,V), target u32[O], weight, loss, lse (O). NO_TARGET: loss and lse are 0. Unit: a row.
  */
 export function cross_entropy(o: usize, begin: i32, end: i32, scratch: usize): i32 {
@@ -36,7 +37,8 @@ export function cross_entropy(o: usize, begin: i32, end: i32, scratch: usize): i
 }
 
 /**
- * dlogits = dloss·weight·(exp(logit − lse) − [v = target]); logits, dlogits (O,V), target u32[O], weight, lse, dloss (O).
+ * dlogits = dloss·weight·(exp(logit − lse) − [v = target]); logits, dlogits (O,V), target u32[O], weight, lse,
+ * dloss (O).
  * NO_TARGET: zeros. dlogits may be logits. Unit: a row.
  */
 export function cross_entropy_grad(o: usize, begin: i32, end: i32, scratch: usize): i32 {
@@ -77,7 +79,7 @@ function log_sum_exp(x: usize, count: usize): f32 {
   const whole = (count - tail) << 2;
   const last = tail ? replace_tail(load_tail(x + whole, tail), tail, masked) : masked;
   let largest = last;
-  for (let i: usize = 0; i < whole; i += 16) largest = f32x4.max(largest, v128.load(x + i));
+  for (let i: usize = 0; i < whole; i += 16) largest = f32x4.pmax(largest, v128.load(x + i));
   const top = max_lanes(largest);
   const shift = f32x4.splat(top);
   let sum = f32x4.splat(0);

@@ -11,7 +11,8 @@ export function rms_norm(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const c = scalar(o, 5);
   const code = check_units(begin, end, <u64>t);
   if (code != ERROR_NONE) return code;
-  if (!has(o, 0, extent(t, c)) || !has(o, 1, extent(c)) || !has(o, 2, extent(t, c)) || !has(o, 3, extent(t))) return failed();
+  if (!has(o, 0, extent(t, c)) || !has(o, 1, extent(c))) return failed();
+  if (!has(o, 2, extent(t, c)) || !has(o, 3, extent(t))) return failed();
   const epsilon = float(o, 6);
   const w = address(o, 1);
   const bytes = <usize>c << 2;
@@ -65,7 +66,8 @@ export function rms_norm_grad_w(o: usize, begin: i32, end: i32, scratch: usize):
   const accumulate = scalar(o, 6) != 0;
   const code = check_units(begin, end, pieces(c, 16));
   if (code != ERROR_NONE) return code;
-  if (!has(o, 0, extent(t, c)) || !has(o, 1, extent(t, c)) || !has(o, 2, extent(t)) || !has(o, 3, extent(c))) return failed();
+  if (!has(o, 0, extent(t, c)) || !has(o, 1, extent(t, c))) return failed();
+  if (!has(o, 2, extent(t)) || !has(o, 3, extent(c))) return failed();
   const r = address(o, 2);
   const bytes = <usize>c << 2;
   const last = min(bytes, <usize>end << 6);

@@ -1,8 +1,9 @@
 /**
  * The `apply` range of a training step: gradient norm, clipping, AdamW.
  *
- * schedule (8 f32, state): [0] β₁ᵗ, [1] β₂ᵗ, [2] gradient factor, [3] gradient norm, [4] weight sum, [5] 1 − β₁ᵗ, [6] 1 − β₂ᵗ, [7] unused.
- * It starts as 1, 1, 0, 0, 0, 0, 0, 0. `adamw` clears the gradients, `optimizer_schedule` the weight sum; pieces are overwritten.
+ * schedule (8 f32, state): [0] β₁ᵗ, [1] β₂ᵗ, [2] gradient factor, [3] gradient norm, [4] weight sum, [5] 1 − β₁ᵗ,
+ * [6] 1 − β₂ᵗ, [7] unused. It starts as 1, 1, 0, 0, 0, 0, 0, 0. `adamw` clears the gradients, `optimizer_schedule` the
+ * weight sum; pieces are overwritten.
  */
 import { ERROR_NONE } from "./layout";
 import { check_units, extent, pieces } from "./extent";
@@ -14,7 +15,10 @@ import { load_lanes, load_tail, store_lanes } from "./tail";
 const PIECE: i32 = 4096;
 const SCHEDULE_FLOATS: i32 = 8;
 
-/** pieces[p] = Σ x² over elements 4096·p …, in four lanes over ascending index and then across them; x (n), pieces (P). Unit: a piece. */
+/**
+ * pieces[p] = Σ x² over elements 4096·p …, in four lanes over ascending index and then across them; x (n), pieces (P).
+ * Unit: a piece.
+ */
 export function sum_squares(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const n = scalar(o, 2);
   const count = pieces(n, PIECE);
@@ -41,8 +45,8 @@ export function sum_squares(o: usize, begin: i32, end: i32, scratch: usize): i32
 }
 
 /**
- * Advances βᵗ and sets the factor of the gradients: 1/W · min(1, max_norm/norm) with norm = √(Σ pieces)/W, W the sum of the loss weights
- * of the step; max_norm 0 does not clip; W = 0 gives factor 0. Pieces are summed ascending, in f64.
+ * Advances βᵗ and sets the factor of the gradients: 1/W · min(1, max_norm/norm) with norm = √(Σ pieces)/W, W the sum of
+ * the loss weights of the step; max_norm 0 does not clip; W = 0 gives factor 0. Pieces are summed ascending, in f64.
  * Then the weight sum is cleared for the next step. pieces (P), weight sum (1), schedule (8). Unit: 1.
  */
 export function optimizer_schedule(o: usize, begin: i32, end: i32, scratch: usize): i32 {
@@ -76,8 +80,9 @@ function next_correction(last: f32, beta: f32): f32 {
 }
 
 /**
- * AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), in the order of torch.optim.AdamW: p −= lr·λ·p, m += (g − m)(1 − β₁),
- * v = β₂v + (1 − β₂)g², p −= lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε), with g = gradient·factor; then the gradient is cleared.
+ * AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), in the order of torch.optim.AdamW: p −= lr·λ·p,
+ * m += (g − m)(1 − β₁), v = β₂v + (1 − β₂)g², p −= lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε), with g = gradient·factor;
+ * then the gradient is cleared.
  * parameter, gradient, m, v (n), schedule (8). Unit: 1024 elements.
  */
 export function adamw(o: usize, begin: i32, end: i32, scratch: usize): i32 {

@@ -1,13 +1,14 @@
 /**
- * Counter-based random numbers: Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3").
- * A number is a function of the seed and of counters, so it is the same in any order, on any thread and after a resume.
+ * Counter-based random numbers: Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror & Shaw 2011, "Parallel random
+ * numbers: as easy as 1, 2, 3"). A number is a function of the seed and of counters, so it is the same in any order, on
+ * any thread and after a resume.
  * src/engine/random.ts is the same function; a test compares the bits.
  */
 
 /** Parity constant of the key schedule. */
 const PARITY: i32 = 0x1bd11bda;
 
-/** Word 0 or 1 (`word` is a compile-time constant) of the block with key (k0, k1) and counter (c0, c1), in four lanes. */
+/** Word 0 or 1 (`word` is a compile-time constant) of the block with key (k0, k1) and counter (c0, c1); four lanes. */
 // @ts-ignore: decorator
 @inline
 export function threefry(k0: v128, k1: v128, c0: v128, c1: v128, word: i32): v128 {
@@ -59,7 +60,7 @@ export function random(seed: i32, a: i32, b: i32, c: i32, d: i32): u32 {
   return <u32>i32x4.extract_lane(threefry(k0, k1, i32x4.splat(c), i32x4.splat(d), 0), 0);
 }
 
-/** Word 0 or 1 of the key that four counters (a, b, ·, ·) give: the first two are absorbed, `threefry` takes the last two. */
+/** Word 0 or 1 of the key of four counters (a, b, ·, ·): the first two are absorbed, `threefry` takes the last two. */
 // @ts-ignore: decorator
 @inline
 export function random_key(seed: i32, a: i32, b: i32, word: i32): v128 {

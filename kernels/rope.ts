@@ -25,8 +25,11 @@ export function rope(o: usize, begin: i32, end: i32, scratch: usize): i32 {
     const position = load<u32>(address(o, 1) + (row << 2));
     if (position >= <u32>context) return fail(ERROR_POSITION, 1, position, <u64>context);
     const table = address(o, 2) + <usize>position * head_bytes;
-    for (let head: usize = 0; head < row_bytes; head += head_bytes)
-      rotate(address(o, 0) + row * row_bytes + head, table, address(o, 3) + row * row_bytes + head, head_bytes >> 1, sign);
+    const x = address(o, 0) + row * row_bytes;
+    const y = address(o, 3) + row * row_bytes;
+    for (let head: usize = 0; head < row_bytes; head += head_bytes) {
+      rotate(x + head, table, y + head, head_bytes >> 1, sign);
+    }
   }
   return ERROR_NONE;
 }

@@ -36,7 +36,9 @@ export function scatter_add(o: usize, begin: i32, end: i32, scratch: usize): i32
   const from = <usize>begin << 6;
   const to = min(bytes, <usize>end << 6);
   if (from >= to) return ERROR_NONE;
-  if (!scalar(o, 6)) for (let row: usize = 0; row < <usize>t; row++) memory.fill(address(o, 2) + row * bytes + from, 0, to - from);
+  if (!scalar(o, 6)) {
+    for (let row: usize = 0; row < <usize>t; row++) memory.fill(address(o, 2) + row * bytes + from, 0, to - from);
+  }
   for (let row: usize = 0; row < <usize>outputs; row++) {
     const index = load<u32>(address(o, 1) + (row << 2));
     if (index >= <u32>t) return fail(ERROR_INDEX, 1, index, <u64>t);

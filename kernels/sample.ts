@@ -11,9 +11,10 @@ import { load_lanes, replace_tail } from "./tail";
 const GUMBEL_MAX: f32 = 16.7;
 
 /**
- * token = argmax_v logit/temperature + Gumbel number: an exact draw from softmax(logits/temperature) without a sort or a sum
- * (Gumbel 1954; Maddison, Tarlow & Minka 2014, arXiv:1411.0030). Temperature 0: argmax of the logits. The lowest index wins a tie;
- * NaN is never chosen, and a row without a number above −∞ gives 0. Random counters: (step, node, row, element).
+ * token = argmax_v logit/temperature + Gumbel number: an exact draw from softmax(logits/temperature) without a sort or
+ * a sum (Gumbel 1954; Maddison, Tarlow & Minka 2014, arXiv:1411.0030). Temperature 0: argmax of the logits. The lowest
+ * index wins a tie; NaN is never chosen, and a row without a number above −∞ gives 0.
+ * Random counters: (step, node, row, element).
  * logits (O,V), token u32[O]. Unit: a row.
  */
 export function sample(o: usize, begin: i32, end: i32, scratch: usize): i32 {

@@ -3,8 +3,8 @@ import { ERROR_SEQUENCE, SEQUENCE_BYTES, SEQUENCE_FIRST_ROW, SEQUENCE_ROWS } fro
 import { address, fail } from "./operands";
 
 /**
- * Address of the entry of `row`, from `sequence` u32[T] (operand `i`) and `sequences` (operand i + 1); 0, with the error record
- * written, where there is no such entry, or where the entry does not hold the row, or not within T rows.
+ * Address of the entry of `row`, from `sequence` u32[T] (operand `i`) and `sequences` (operand i + 1); 0, with the
+ * error record written, where there is no such entry, or where the entry does not hold the row, or not within T rows.
  */
 export function sequence_of(o: usize, i: usize, row: usize, t: i32, s: i32): usize {
   const index = load<u32>(address(o, i) + (row << 2));
