@@ -1,0 +1,48 @@
+/** Text between special tokens: cut where nothing merges across, each part merged on its own. */
+import { merge } from "./merge";
+import { edgewise_word } from "./words";
+import {
+  MODEL_SENTENCEPIECE, TOKENIZE_WORK_FIXED, TOKENIZE_WORK_SMALL, V_JOINTS, V_MODEL,
+} from "./vocabulary";
+
+/** Appends the tokens of [begin, end); returns the new count or a negative TOKENIZE_* code. */
+export function fragment(
+  tables: usize, begin: usize, end: usize, prefix: bool, out: usize, first: i32, capacity: i32, work: usize, work_bytes: i32,
+): i32 {
+  const sentencepiece = load<u32>(tables, V_MODEL) == MODEL_SENTENCEPIECE;
+  let count = first;
+  let at = begin;
+  while (at < end && count >= 0) {
+    const next = sentencepiece ? segment(tables, at, end) : edgewise_word(at, end);
+    if (prefix && at == begin) {
+      count = merge_after_space(tables, at, next - at, out, count, capacity, work, work_bytes);
+    } else {
+      count = merge(tables, at, next - at, out, count, capacity, work, work_bytes);
+    }
+    at = next;
+  }
+  return count;
+}
+
+/** End of the longest part from `at` on within which every two neighbouring bytes occur side by side in some piece. */
+function segment(tables: usize, at: usize, end: usize): usize {
+  const joints = tables + <usize>load<u32>(tables, V_JOINTS);
+  let next = at + 1;
+  while (next < end) {
+    const bit = (<u32>load<u8>(next - 1) << 8) | <u32>load<u8>(next);
+    if (((<u32>load<u8>(joints + <usize>(bit >> 3)) >> (bit & 7)) & 1) == 0) break;
+    next++;
+  }
+  return next;
+}
+
+/** Merges a space and the text as one: both are copied to the front of the work memory. */
+function merge_after_space(
+  tables: usize, text: usize, bytes: usize, out: usize, count: i32, capacity: i32, work: usize, work_bytes: i32,
+): i32 {
+  const copied = (bytes + 1 + 15) & ~15;
+  if (<usize>work_bytes < copied + TOKENIZE_WORK_FIXED) return TOKENIZE_WORK_SMALL;
+  store<u8>(work, 0x20);
+  memory.copy(work + 1, text, bytes);
+  return merge(tables, work, bytes + 1, out, count, capacity, work + copied, work_bytes - <i32>copied);
+}

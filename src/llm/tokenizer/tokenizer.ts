@@ -1,0 +1,157 @@
+/** Text to tokens and back on a JavaScript host, by the same wasm code that every other host runs. */
+import { readFileSync } from "node:fs";
+import {
+  DETOKENIZE_CONTINUE,
+  DETOKENIZE_CONTROL,
+  NO_TOKEN,
+  TOKENIZE_BOS,
+  TOKENIZE_CONTROL,
+  TOKENIZE_EOS,
+  TOKENIZE_WORK_FIXED,
+  TOKENIZE_WORK_PER_BYTE,
+} from "../../../kernels/session/vocabulary.ts";
+import { asset } from "../../engine/host/assets.ts";
+import { InputError } from "../../errors.ts";
+import type { Metadata } from "../files/metadata.ts";
+import { vocabularySection } from "./tables.ts";
+import { type Vocabulary, vocabularyFromGguf } from "./vocabulary.ts";
+
+const PAGE = 65536;
+/** The section stands behind the first page, where the engine's control block would be. */
+const TABLES_AT = PAGE;
+
+interface TokenizerExports {
+  memory: WebAssembly.Memory;
+  tokenize(
+    tables: number,
+    text: number,
+    textBytes: number,
+    out: number,
+    outCapacity: number,
+    work: number,
+    workBytes: number,
+    flags: number,
+  ): number;
+  detokenize(
+    tables: number,
+    tokens: number,
+    count: number,
+    out: number,
+    capacity: number,
+    flags: number,
+  ): number;
+}
+
+export interface EncodeOptions {
+  /** Begin with BOS; by default as the file says. */
+  addBos?: boolean;
+  /** End with EOS; by default as the file says. */
+  addEos?: boolean;
+  /** Control tokens written out in the text (`<s>`) become themselves; by default they stay text. */
+  control?: boolean;
+}
+
+export interface DecodeOptions {
+  /** The tokens go on after others, so a leading space is theirs. */
+  continued?: boolean;
+  /** Control tokens are written out. */
+  control?: boolean;
+}
+
+let wasm: WebAssembly.Module | undefined;
+
+/** Tokens of a vocabulary. Each has its own small wasm memory, which grows with the longest text. */
+export class Tokenizer {
+  /** The vocabulary section, for a program's constants. */
+  readonly section: Uint8Array;
+  readonly vocabularySize: number;
+  readonly bos: number | undefined;
+  readonly eos: number | undefined;
+  readonly #vocabulary: Vocabulary;
+  readonly #exports: TokenizerExports;
+  readonly #free: number;
+
+  constructor(vocabulary: Vocabulary) {
+    this.#vocabulary = vocabulary;
+    this.section = vocabularySection(vocabulary);
+    this.vocabularySize = vocabulary.tokens.length;
+    this.bos = vocabulary.bos === NO_TOKEN ? undefined : vocabulary.bos;
+    this.eos = vocabulary.eos === NO_TOKEN ? undefined : vocabulary.eos;
+    wasm ??= new WebAssembly.Module(readFileSync(asset("kernels/simd.wasm")));
+    this.#exports = new WebAssembly.Instance(wasm).exports as unknown as TokenizerExports;
+    this.#free = TABLES_AT + this.section.length;
+    this.#reserve(this.#free);
+    new Uint8Array(this.#exports.memory.buffer, TABLES_AT).set(this.section);
+  }
+
+  /** From `tokenizer.ggml.*` of a GGUF file; an InputError says what does not fit together. */
+  static fromGguf(metadata: Metadata): Tokenizer {
+    return new Tokenizer(vocabularyFromGguf(metadata));
+  }
+
+  /** Ids of the tokens of a text. */
+  encode(text: string, options: EncodeOptions = {}): number[] {
+    const { addBos = this.#vocabulary.addBos, addEos = this.#vocabulary.addEos, control = false } = options;
+    const bytes = new TextEncoder().encode(text);
+    // At most a token a byte, one more in front of each fragment, BOS and EOS.
+    const capacity = 2 * bytes.length + 4;
+    const out = this.#free;
+    const textAt = out + 4 * capacity;
+    const work = align(textAt + bytes.length);
+    const workBytes = TOKENIZE_WORK_FIXED + TOKENIZE_WORK_PER_BYTE * bytes.length;
+    this.#reserve(work + workBytes);
+    const { memory, tokenize } = this.#exports;
+    new Uint8Array(memory.buffer, textAt).set(bytes);
+    const flags =
+      (addBos ? TOKENIZE_BOS : 0) | (addEos ? TOKENIZE_EOS : 0) | (control ? TOKENIZE_CONTROL : 0);
+    const count = tokenize(TABLES_AT, textAt, bytes.length, out, capacity, work, workBytes, flags);
+    if (count < 0) throw new Error(`tokenizer: tokenize returned ${count} for ${bytes.length} bytes`);
+    return Array.from(new Uint32Array(memory.buffer, out, count));
+  }
+
+  /** The text of the tokens; a character cut at either end becomes U+FFFD. */
+  decode(tokens: ArrayLike<number>, options: DecodeOptions = {}): string {
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.decodeBytes(tokens, options));
+  }
+
+  /** The bytes of the tokens, which may begin or end within a character. */
+  decodeBytes(tokens: ArrayLike<number>, options: DecodeOptions = {}): Uint8Array {
+    const { tokens: records } = this.#vocabulary;
+    let capacity = 0;
+    for (let i = 0; i < tokens.length; i++) {
+      const record = records[tokens[i]];
+      if (record === undefined) throw this.#badToken(tokens[i], i);
+      capacity += record.bytes.length;
+    }
+    const tokensAt = align(this.#free);
+    const out = tokensAt + 4 * tokens.length;
+    this.#reserve(out + capacity);
+    const { memory, detokenize } = this.#exports;
+    new Uint32Array(memory.buffer, tokensAt, tokens.length).set(tokens);
+    const flags = (options.continued ? DETOKENIZE_CONTINUE : 0) | (options.control ? DETOKENIZE_CONTROL : 0);
+    const count = detokenize(TABLES_AT, tokensAt, tokens.length, out, capacity, flags);
+    if (count < 0) throw new Error(`tokenizer: detokenize returned ${count} for ${tokens.length} tokens`);
+    return new Uint8Array(memory.buffer, out, count).slice();
+  }
+
+  #badToken(token: number, index: number): InputError {
+    return new InputError(
+      `tokenizer: token ${token} at ${index} is not one of the ${this.vocabularySize} of the vocabulary`,
+    );
+  }
+
+  #reserve(bytes: number): void {
+    const { memory } = this.#exports;
+    const missing = bytes - memory.buffer.byteLength;
+    if (missing <= 0) return;
+    try {
+      memory.grow(Math.ceil(missing / PAGE));
+    } catch {
+      throw new InputError(`tokenizer: ${bytes} bytes of memory are not to be had; split the text`);
+    }
+  }
+}
+
+function align(at: number): number {
+  return Math.ceil(at / 8) * 8;
+}

@@ -1,0 +1,222 @@
+/** What the metadata of a GGUF file says of its tokenizer, checked: the input of tables.ts. */
+import {
+  NO_TOKEN,
+  SPLIT_EDGEWISE,
+  TYPE_BYTE,
+  TYPE_CONTROL,
+  TYPE_NORMAL,
+  TYPE_UNKNOWN,
+  TYPE_UNUSED,
+  TYPE_USER_DEFINED,
+} from "../../../kernels/session/vocabulary.ts";
+import { InputError } from "../../errors.ts";
+import type { Metadata } from "../files/metadata.ts";
+import { bytesOfLetters } from "./byte_letters.ts";
+
+export interface Token {
+  /** What the token stands for: ▁ is a space already, GPT-2's letters are bytes already. */
+  bytes: Uint8Array;
+  type: number;
+}
+
+export interface Merge {
+  left: number;
+  right: number;
+  merged: number;
+}
+
+export interface Vocabulary {
+  model: "sentencepiece" | "byte-level";
+  tokens: Token[];
+  /** SentencePiece: the pair with the best score merges first. */
+  scores: ArrayLike<number>;
+  /** Byte-level BPE: in the order of their rank. */
+  merges: Merge[];
+  /** Token of each byte, or NO_TOKEN. */
+  byteTokens: Uint32Array;
+  split: number;
+  spacePrefix: boolean;
+  addBos: boolean;
+  addEos: boolean;
+  bos: number;
+  eos: number;
+  unknown: number;
+}
+
+const SPLITS: Readonly<Record<string, number>> = { edgewise: SPLIT_EDGEWISE };
+const MODELS = ["llama", "gpt2"];
+/** Special tokens are tried at every place of a text, so their length is bounded. */
+const SPECIAL_BYTES_MAX = 512;
+const SPACE_MARK = "\u2581";
+const utf8 = new TextEncoder();
+
+/** Reads `tokenizer.ggml.*`; an InputError says what does not fit together. */
+export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
+  const model = metadata.string("tokenizer.ggml.model");
+  if (!MODELS.includes(model)) {
+    throw problem(metadata, `tokenizer model "${model}" is not known; known are ${MODELS.join(", ")}`);
+  }
+  const texts = metadata.strings("tokenizer.ggml.tokens");
+  if (texts.length === 0) throw problem(metadata, "the vocabulary is empty");
+  const types = readTypes(metadata, texts.length);
+  checkDuplicates(metadata, texts);
+  const sentencepiece = model === "llama";
+  const tokens = texts.map((text, id) => ({
+    bytes: sentencepiece
+      ? pieceBytes(metadata, text, id, types[id])
+      : letterBytes(metadata, text, id, types[id]),
+    // A piece with a real space where the others have ▁ is never met in text, and would be taken for its twin.
+    type: sentencepiece && types[id] === TYPE_NORMAL && text.includes(" ") ? TYPE_UNUSED : types[id],
+  }));
+  checkSpecials(metadata, tokens);
+  const id = (key: string) => tokenId(metadata, key, texts.length);
+  const unknown = id("unknown");
+  return {
+    model: sentencepiece ? "sentencepiece" : "byte-level",
+    tokens,
+    scores: sentencepiece ? readScores(metadata, texts.length) : [],
+    merges: sentencepiece ? [] : readMerges(metadata, texts),
+    byteTokens: readByteTokens(metadata, tokens, sentencepiece, unknown),
+    split: sentencepiece ? 0 : readSplit(metadata),
+    spacePrefix: metadata.boolean("tokenizer.ggml.add_space_prefix", sentencepiece),
+    addBos: metadata.boolean("tokenizer.ggml.add_bos_token", sentencepiece),
+    addEos: metadata.boolean("tokenizer.ggml.add_eos_token", false),
+    bos: id("bos"),
+    eos: id("eos"),
+    unknown,
+  };
+}
+
+function problem(metadata: Metadata, rule: string): InputError {
+  return new InputError(`tokenizer: ${metadata.file}: ${rule}`);
+}
+
+function name(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
+
+function readTypes(metadata: Metadata, count: number): ArrayLike<number> {
+  if (!metadata.has("tokenizer.ggml.token_type")) return new Array<number>(count).fill(TYPE_NORMAL);
+  const types = metadata.numbers("tokenizer.ggml.token_type");
+  if (types.length !== count) {
+    throw problem(metadata, `${count} tokens but ${types.length} token types`);
+  }
+  for (let id = 0; id < count; id++) {
+    if (types[id] >= TYPE_NORMAL && types[id] <= TYPE_BYTE && Number.isInteger(types[id])) continue;
+    throw problem(metadata, `token ${id} has type ${types[id]}, known are ${TYPE_NORMAL} to ${TYPE_BYTE}`);
+  }
+  return types;
+}
+
+function checkDuplicates(metadata: Metadata, texts: string[]): void {
+  const ids = new Map<string, number>();
+  texts.forEach((text, id) => {
+    const before = ids.get(text);
+    if (before !== undefined) throw problem(metadata, `tokens ${before} and ${id} are both ${name(text)}`);
+    ids.set(text, id);
+  });
+}
+
+function readScores(metadata: Metadata, count: number): ArrayLike<number> {
+  const scores = metadata.numbers("tokenizer.ggml.scores");
+  if (scores.length !== count) throw problem(metadata, `${count} tokens but ${scores.length} scores`);
+  for (let id = 0; id < count; id++) {
+    if (!Number.isFinite(scores[id])) throw problem(metadata, `the score of token ${id} is ${scores[id]}`);
+  }
+  return scores;
+}
+
+/** SentencePiece: `<0x0A>` of type byte is one byte; ▁ in a normal token is a space. */
+function pieceBytes(metadata: Metadata, text: string, id: number, type: number): Uint8Array {
+  if (type === TYPE_BYTE) {
+    const hex = /^<0x([0-9A-Fa-f]{2})>$/.exec(text);
+    if (hex === null)
+      throw problem(metadata, `token ${id} ${name(text)} has type byte, must be written <0x00>`);
+    return Uint8Array.of(Number.parseInt(hex[1], 16));
+  }
+  return utf8.encode(type === TYPE_NORMAL || type === TYPE_UNUSED ? text.replaceAll(SPACE_MARK, " ") : text);
+}
+
+/** Byte-level BPE: normal tokens are written in GPT-2's letters, the others as they are. */
+function letterBytes(metadata: Metadata, text: string, id: number, type: number): Uint8Array {
+  if (type !== TYPE_NORMAL && type !== TYPE_UNUSED) return utf8.encode(text);
+  const bytes = bytesOfLetters(text);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw problem(metadata, `token ${id} ${name(text)} has ${name(bytes.unknown)}, which stands for no byte`);
+}
+
+function checkSpecials(metadata: Metadata, tokens: Token[]): void {
+  tokens.forEach(({ bytes, type }, id) => {
+    const special = type === TYPE_CONTROL || type === TYPE_USER_DEFINED || type === TYPE_UNKNOWN;
+    if (special && bytes.length > SPECIAL_BYTES_MAX) {
+      throw problem(metadata, `special token ${id} has ${bytes.length} bytes, at most ${SPECIAL_BYTES_MAX}`);
+    }
+  });
+}
+
+/** `left right` in GPT-2's letters; both and what they make must be tokens. A merge makes a longer text, so none can be part of itself. */
+function readMerges(metadata: Metadata, texts: string[]): Merge[] {
+  const ids = new Map(texts.map((text, id) => [text, id]));
+  const ranks = new Map<string, number>();
+  return metadata.strings("tokenizer.ggml.merges").map((line, rank) => {
+    const parts = line.split(" ");
+    if (parts.length !== 2 || parts.includes("")) {
+      throw problem(metadata, `merge ${rank} is ${name(line)}, must be two tokens with a space between`);
+    }
+    const before = ranks.get(line);
+    if (before !== undefined) throw problem(metadata, `merges ${before} and ${rank} are both ${name(line)}`);
+    ranks.set(line, rank);
+    const [left, right, merged] = [parts[0], parts[1], parts.join("")].map((text) => {
+      const id = ids.get(text);
+      if (id === undefined)
+        throw problem(
+          metadata,
+          `merge ${rank} ${name(line)} needs the token ${name(text)}, which is missing`,
+        );
+      return id;
+    });
+    return { left, right, merged };
+  });
+}
+
+/** All 256 bytes, none (then there must be an unknown token), or an error that names the first that is missing. */
+function readByteTokens(
+  metadata: Metadata,
+  tokens: Token[],
+  sentencepiece: boolean,
+  unknown: number,
+): Uint32Array {
+  const byteTokens = new Uint32Array(256).fill(NO_TOKEN);
+  const type = sentencepiece ? TYPE_BYTE : TYPE_NORMAL;
+  tokens.forEach((token, id) => {
+    if (token.type !== type || token.bytes.length !== 1) return;
+    const [byte] = token.bytes;
+    if (byteTokens[byte] !== NO_TOKEN) {
+      throw problem(metadata, `tokens ${byteTokens[byte]} and ${id} both stand for byte ${byte}`);
+    }
+    byteTokens[byte] = id;
+  });
+  const missing = byteTokens.indexOf(NO_TOKEN);
+  const none = byteTokens.every((id) => id === NO_TOKEN);
+  if (missing >= 0 && !(sentencepiece && none && unknown !== NO_TOKEN)) {
+    throw problem(metadata, `no token stands for byte ${missing}, so some text could not be written`);
+  }
+  return byteTokens;
+}
+
+function readSplit(metadata: Metadata): number {
+  const split = metadata.string("tokenizer.ggml.pre");
+  if (Object.hasOwn(SPLITS, split)) return SPLITS[split];
+  throw problem(
+    metadata,
+    `pre-tokenizer "${split}" is not known; known are ${Object.keys(SPLITS).join(", ")}`,
+  );
+}
+
+/** Files say "none" by leaving the key out or by 2^32 − 1. */
+function tokenId(metadata: Metadata, which: string, count: number): number {
+  const key = `tokenizer.ggml.${which}_token_id`;
+  const id = metadata.integer(key, 0, NO_TOKEN, NO_TOKEN);
+  if (id < count || id === NO_TOKEN) return id;
+  throw problem(metadata, `"${key}" is ${id}, the vocabulary has ${count} tokens`);
+}

@@ -1,0 +1,66 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { readGguf } from "../../src/llm/files/gguf.ts";
+import { openFile } from "../../src/llm/files/source.ts";
+import { Tokenizer } from "../../src/llm/tokenizer/tokenizer.ts";
+import { sharedData } from "../shared.ts";
+import { expectedTokens, llama2 } from "./vocabularies.ts";
+
+const metadata = llama2();
+const storiesPath = sharedData("models/stories260Ktok512.gguf");
+
+describe.skipIf(metadata === undefined)("SentencePiece, vocabulary of Llama 2 (needs shared/data)", () => {
+  const tokenizer = () => Tokenizer.fromGguf(metadata!);
+
+  it("gives llama.cpp's tokens", () => {
+    const { encode } = bound(tokenizer());
+    const cases = expectedTokens("ggml-vocab-llama-spm")!;
+    expect(cases.length).toBe(46);
+    for (const { text, tokens } of cases)
+      expect(encode(text, { addBos: false }), JSON.stringify(text)).toEqual(tokens);
+  });
+
+  it("gives back any Unicode text", () => {
+    const { encode, decode } = bound(tokenizer());
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), (text) => {
+        expect(decode(encode(text))).toBe(text);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("does not take control tokens from plain text unless asked", () => {
+    const { encode, decode } = bound(tokenizer());
+    expect(encode("</s>")).not.toContain(2);
+    expect(decode(encode("a</s>"))).toBe("a</s>");
+    expect(encode("a</s>", { control: true })).toEqual([...encode("a"), 2]);
+  });
+
+  it("takes less than a second for a megabyte, also of one letter or of spaces", () => {
+    const { encode, decode } = bound(tokenizer());
+    const words = "The quick brown fox, aged 12, jumps over Größe и нещо.\n".repeat(18000);
+    for (const text of [words, "a".repeat(1 << 20), " ".repeat(1 << 20)]) {
+      const start = performance.now();
+      const tokens = encode(text);
+      expect(performance.now() - start).toBeLessThan(1000);
+      expect(decode(tokens) === text).toBe(true);
+    }
+  });
+});
+
+describe.skipIf(storiesPath === undefined)("SentencePiece, stories260K (needs shared/data)", () => {
+  it("gives the known tokens", async () => {
+    const source = await openFile(storiesPath!);
+    const { metadata } = await readGguf(source);
+    await source.close();
+    const { encode, decode } = bound(Tokenizer.fromGguf(metadata));
+    const tokens = [1, 403, 407, 261, 378, 432, 383, 286, 261, 376, 298, 315, 421, 395];
+    expect(decode(tokens)).toBe("Once upon a time, there was a little girl named");
+    expect(encode("Once upon a time, there was a little girl named")).toEqual(tokens);
+  });
+});
+
+function bound(tokenizer: Tokenizer) {
+  return { encode: tokenizer.encode.bind(tokenizer), decode: tokenizer.decode.bind(tokenizer) };
+}
