@@ -118,7 +118,7 @@ test("the module's dump is what the disassembler prints", () => {
     ],
   };
   const source = readFileSync(path.resolve(import.meta.dirname, "../../src/engine/plan/bytes.ts"), "utf8");
-  const dump = [...source.slice(0, source.indexOf("*/")).matchAll(/^ \* {4}(.*)$/gm)].map(([, line]) => line);
+  const dump = [...source.slice(0, source.indexOf("*/")).matchAll(/^ \* {5}(.*)$/gm)].map(([, line]) => line);
   const bytes = encode(two);
   const words = Array.from({ length: bytes.length / 4 }, (_, i) =>
     new DataView(bytes.buffer)
