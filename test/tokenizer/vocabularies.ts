@@ -34,7 +34,7 @@ function stringsBehind(file: Buffer, key: string, count: number): string[] {
 /**
  * The vocabulary of Llama 2. In the shared file every byte that is no UTF-8 was replaced by U+FFFD, so counts, scores and types are
  * lost; the tokens are whole, types follow from their place, and the score of piece i is −(i − 259), as SentencePiece's trainer
- * numbers BPE pieces.
+ * numbers BPE pieces, but −10⁹ for runs of spaces (what is left of the scores shows both).
  */
 export function llama2(): Metadata | undefined {
   const path = sharedData("tokenizers/ggml-vocab-llama-spm.gguf");
@@ -43,7 +43,7 @@ export function llama2(): Metadata | undefined {
   return metadataOf({
     model: "llama",
     tokens,
-    scores: Float32Array.from(tokens, (_, id) => (id < 259 ? 0 : 259 - id)),
+    scores: Float32Array.from(tokens, (text, id) => (/^▁▁+$/.test(text) ? -1e9 : Math.min(0, 259 - id))),
     token_type: Int32Array.from(tokens, (_, id) => [2, 3, 3][id] ?? (id < 259 ? 6 : 1)),
     bos_token_id: 1,
     eos_token_id: 2,
