@@ -1,6 +1,6 @@
 /**
- * Linears whose weight is chosen per sequence from a bank of adapters (LoRA: Hu et al. 2021, arXiv:2106.09685), so that users
- * with different adapters share a batch. A row's result depends on its own sequence only.
+ * Linears whose weight is chosen per sequence from a bank of adapters (LoRA: Hu et al. 2021, arXiv:2106.09685), so that
+ * users with different adapters share a batch. A row's result depends on its own sequence only.
  *   y = [y +] scale·(W·x)      dx = [dx +] scale·(Wᵀ·dy)      dW = [dW +] Σ dy·(scale·x), rows ascending
  * `scaled` 0 means scale 1. Rows of no sequence, or of one without adapter, add nothing (and are 0 without acc).
  */
@@ -54,8 +54,8 @@ function whole_panel(depth: i32): u64 {
 function product(transposed: bool, o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
   const from = transposed ? n : k, to = transposed ? k : n;
-  if (!has(o, 0, extent(t, from)) || !has(o, 1, extent(scalar(o, ADAPTERS), n, k)) || !has(o, 2, extent(t, to))) return failed();
-  if (!has_scratch(whole_panel(from))) return failed();
+  if (!has(o, 0, extent(t, from)) || !has(o, 1, extent(scalar(o, ADAPTERS), n, k))) return failed();
+  if (!has(o, 2, extent(t, to)) || !has_scratch(whole_panel(from))) return failed();
   let code = check_units(begin, end, <u64>t);
   if (!code) code = check_sequences(o);
   if (code) return code;
@@ -109,7 +109,8 @@ export function adapter_linear_grad_w(o: usize, begin: i32, end: i32, scratch: u
 function add_sequence(o: usize, entry: usize, unit: i32, scratch: usize): void {
   const k = scalar(o, K), n = scalar(o, N), dy_row = <usize>n << 2;
   const edge = scratch + block_scratch(scalar(o, T)) - TILE_BYTES;
-  const dw = address(o, 2) + (<usize>load<u32>(entry, SEQUENCE_ADAPTER) * <usize>n * <usize>k << 2) + (<usize>unit << 6);
+  const bank = address(o, 2) + (<usize>load<u32>(entry, SEQUENCE_ADAPTER) * <usize>n * <usize>k << 2);
+  const dw = bank + (<usize>unit << 6);
   let row = load<i32>(entry, SEQUENCE_FIRST_ROW);
   for (let rows = load<i32>(entry, SEQUENCE_ROWS); rows > 0; rows -= BLOCK, row += BLOCK) {
     const depth = min(rows, BLOCK);

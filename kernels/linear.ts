@@ -19,8 +19,8 @@ const ACC: usize = 6;
 function check(o: usize, begin: i32, end: i32, dtype: i32, from: i32, to: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
   if (k % block_size(dtype)) return fail(ERROR_DIMENSION, <i32>K, <u64>k, <u64>block_size(dtype));
-  if (!has(o, 0, extent(t, from)) || !has(o, 1, weight_bytes(dtype, n, k)) || !has(o, 2, extent(t, to))) return failed();
-  if (!has_scratch(scratch)) return failed();
+  if (!has(o, 0, extent(t, from)) || !has(o, 1, weight_bytes(dtype, n, k))) return failed();
+  if (!has(o, 2, extent(t, to)) || !has_scratch(scratch)) return failed();
   return check_units(begin, end, <u64>units(to));
 }
 
@@ -29,14 +29,14 @@ function forward(dtype: i32, o: usize, begin: i32, end: i32, scratch: usize): i3
   const edge = dtype == F32_R16 ? scratch : scratch + block_scratch(k) - TILE_BYTES;
   const code = check(o, begin, end, dtype, k, n, edge + TILE_BYTES - scratch);
   if (code) return code;
-  const x = address(o, 0), w = address(o, 1), y = address(o, 2);
+  const x = address(o, 0), w = address(o, 1), y = address(o, 2), x_row = <usize>k << 2, y_row = <usize>n << 2;
   for (let u = begin; u < end; u++) {
     let acc = scalar(o, ACC) != 0, from = 0;
     do {
       const depth = min(BLOCK, k - from);
       const p = panel(dtype, w, n, k, u, from, depth, scratch);
       const out = y + (<usize>u << 6);
-      multiply_panel(t, depth, x + (<usize>from << 2), <usize>k << 2, 4, p, out, <usize>n << 2, n - (u << 4), acc, edge);
+      multiply_panel(t, depth, x + (<usize>from << 2), x_row, 4, p, out, y_row, n - (u << 4), acc, edge);
       acc = true;
       from += BLOCK;
     } while (from < k);
@@ -49,14 +49,14 @@ function grad_x(dtype: i32, o: usize, begin: i32, end: i32, scratch: usize): i32
   const edge = scratch + block_scratch(n) - TILE_BYTES;
   const code = check(o, begin, end, dtype, n, k, block_scratch(n));
   if (code) return code;
-  const dy = address(o, 0), w = address(o, 1), dx = address(o, 2);
+  const dy = address(o, 0), w = address(o, 1), dx = address(o, 2), dy_row = <usize>n << 2, dx_row = <usize>k << 2;
   for (let u = begin; u < end; u++) {
     let acc = scalar(o, ACC) != 0, from = 0;
     do {
       const depth = min(BLOCK, n - from);
       columns(dtype, w, k, u, from, depth, scratch);
       const out = dx + (<usize>u << 6);
-      multiply_panel(t, depth, dy + (<usize>from << 2), <usize>n << 2, 4, scratch, out, <usize>k << 2, k - (u << 4), acc, edge);
+      multiply_panel(t, depth, dy + (<usize>from << 2), dy_row, 4, scratch, out, dx_row, k - (u << 4), acc, edge);
       acc = true;
       from += BLOCK;
     } while (from < n);
@@ -72,14 +72,14 @@ export function linear_grad_w(o: usize, begin: i32, end: i32, scratch: usize): i
   const code = check_units(begin, end, <u64>units(k));
   if (code) return code;
   const dy = address(o, 0), x = address(o, 1), dw = address(o, 2);
-  const edge = scratch + block_scratch(t) - TILE_BYTES, dy_row = <usize>n << 2;
+  const edge = scratch + block_scratch(t) - TILE_BYTES, dy_row = <usize>n << 2, dw_row = <usize>k << 2;
   for (let u = begin; u < end; u++) {
     let acc = scalar(o, ACC) != 0, from = 0;
     do {
       const depth = min(BLOCK, t - from);
       pack_columns(x, k, u, from, depth, 1, scratch);
       const out = dw + (<usize>u << 6);
-      multiply_panel(n, depth, dy + <usize>from * dy_row, 4, dy_row, scratch, out, <usize>k << 2, k - (u << 4), acc, edge);
+      multiply_panel(n, depth, dy + <usize>from * dy_row, 4, dy_row, scratch, out, dw_row, k - (u << 4), acc, edge);
       acc = true;
       from += BLOCK;
     } while (from < t);

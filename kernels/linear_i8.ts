@@ -67,7 +67,8 @@ function q8_2(blocks: i32, w: usize, x: usize, other: usize, y: usize, below: us
     let a0 = zero, a1 = zero, a2 = zero, a3 = zero, b0 = zero, b1 = zero, b2 = zero, b3 = zero, v = x, u = x + other;
     const end = w + 256;
     for (let c = w; c < end; c += 32, v += 16, u += 16) {
-      const p0 = v128.load8x8_s(c, 32), p1 = v128.load8x8_s(c, 40), p2 = v128.load8x8_s(c, 48), p3 = v128.load8x8_s(c, 56);
+      const p0 = v128.load8x8_s(c, 32), p1 = v128.load8x8_s(c, 40);
+      const p2 = v128.load8x8_s(c, 48), p3 = v128.load8x8_s(c, 56);
       const xv = v128.load(v, RECORD_HEADER);
       a0 = dot(a0, p0, xv); a1 = dot(a1, p1, xv); a2 = dot(a2, p2, xv); a3 = dot(a3, p3, xv);
       const xu = v128.load(u, RECORD_HEADER);
@@ -148,7 +149,9 @@ function q4_2(blocks: i32, w: usize, x: usize, other: usize, y: usize, below: us
 }
 
 /** `rows` 1 or 2; the second row of x is `pitch` bytes on. */
-function tile(dtype: i32, rows: i32, blocks: i32, w: usize, x: usize, pitch: usize, y: usize, below: usize, acc: bool): void {
+function tile(
+  dtype: i32, rows: i32, blocks: i32, w: usize, x: usize, pitch: usize, y: usize, below: usize, acc: bool,
+): void {
   if (dtype == Q8_0_R8) {
     if (rows > 1) q8_2(blocks, w, x, pitch, y, below, acc);
     else q8_1(blocks, w, x, y, acc);

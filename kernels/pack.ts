@@ -1,6 +1,6 @@
 /**
- * From a file's rows to the packed layouts: 16 consecutive output rows of k values, in the file's own format at `src`, become
- * one panel (or two groups of 8) at `dst`. Rows from `rows_valid` on become zero and are not read.
+ * From a file's rows to the packed layouts: 16 consecutive output rows of k values, in the file's own format at `src`,
+ * become one panel (or two groups of 8) at `dst`. Rows from `rows_valid` on become zero and are not read.
  */
 import { f16_to_f32 } from "./weight_f16";
 import { pack_rows } from "./weight_f32";

@@ -6,27 +6,33 @@ import { PANEL_ROW } from "./panels";
 
 export const Q8_0_R8_BYTES: usize = 288;
 
-/** Four rows × four k of int8 (row-major), each row with its lane of `scale`, into four steps of a panel: out[k][row]. */
+/** Four rows × four k of int8, row-major, row r times lane r of `scale`, into four steps of a panel: out[k][r]. */
 // @ts-ignore: decorator
 @inline
 export function store_by_k(bytes: v128, scale: v128, out: usize): void {
   const t = v128.shuffle<i8>(bytes, bytes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const low = i16x8.extend_low_i8x16_s(t), high = i16x8.extend_high_i8x16_s(t);
-  v128.store(out, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low))));
-  v128.store(out, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low))), 64);
-  v128.store(out, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high))), 128);
-  v128.store(out, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high))), 192);
+  v128.store(out, scaled(i32x4.extend_low_i16x8_s(low), scale));
+  v128.store(out, scaled(i32x4.extend_high_i16x8_s(low), scale), 64);
+  v128.store(out, scaled(i32x4.extend_low_i16x8_s(high), scale), 128);
+  v128.store(out, scaled(i32x4.extend_high_i16x8_s(high), scale), 192);
 }
 
-/** The same four rows × four k into a panel of columns: out[row][k]. */
+/** The same four rows × four k, their scales at `scales`, into a panel of columns: out[r][k]. */
 // @ts-ignore: decorator
 @inline
 export function store_by_row(bytes: v128, scales: usize, out: usize): void {
   const low = i16x8.extend_low_i8x16_s(bytes), high = i16x8.extend_high_i8x16_s(bytes);
-  v128.store(out, f32x4.mul(v128.load32_splat(scales), f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low))));
-  v128.store(out, f32x4.mul(v128.load32_splat(scales, 4), f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low))), 64);
-  v128.store(out, f32x4.mul(v128.load32_splat(scales, 8), f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high))), 128);
-  v128.store(out, f32x4.mul(v128.load32_splat(scales, 12), f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high))), 192);
+  v128.store(out, scaled(i32x4.extend_low_i16x8_s(low), v128.load32_splat(scales)));
+  v128.store(out, scaled(i32x4.extend_high_i16x8_s(low), v128.load32_splat(scales, 4)), 64);
+  v128.store(out, scaled(i32x4.extend_low_i16x8_s(high), v128.load32_splat(scales, 8)), 128);
+  v128.store(out, scaled(i32x4.extend_high_i16x8_s(high), v128.load32_splat(scales, 12)), 192);
+}
+
+// @ts-ignore: decorator
+@inline
+function scaled(ints: v128, scale: v128): v128 {
+  return f32x4.mul(scale, f32x4.convert_i32x4_s(ints));
 }
 
 /** out[d][r] = w[16·unit + r][from + d]; `from` and `depth` are multiples of 32. */
