@@ -58,7 +58,7 @@ function complaintOf(text: string): string {
 
 describe("expansion", () => {
   const study = parseStudy(TEXT, "study.yaml", TASKS);
-  const cells = expand(study, TASKS);
+  const cells = expand(study);
   const count = (method: string) => cells.filter((c) => c.settings.method === method).length;
 
   it("crosses what applies, once", () => {
@@ -79,12 +79,12 @@ describe("expansion", () => {
 
   it("the demo has 66 cells on generated users", () => {
     const checked = checkStudy(demo, () => "demo", TASKS);
-    const all = expand(checked, TASKS);
+    const all = expand(checked);
     expect(all.filter((c) => c.settings.data === "generated").length).toBe(66);
     expect(all.filter((c) => c.settings.data === "real").length).toBe(6);
     expect(all.some((c) => c.dev && c.settings.history === "placebo")).toBe(false);
     // The demo is the study file it would be as YAML.
-    expect(expand(parseStudy(stringify(demo), "demo.yaml", TASKS), TASKS)).toEqual(all);
+    expect(expand(parseStudy(stringify(demo), "demo.yaml", TASKS))).toEqual(all);
   });
 
   it("digests tell another study, and other contrasts, apart", () => {
@@ -105,7 +105,7 @@ describe("complaints name file:line, rule and value", () => {
     ["users: 12", "users: many", 'study.yaml:2: users is "many": '],
     ["users: 12\n", "", "study.yaml:1: users is missing: "],
     ["topics: 8", "topic: 8", 'study.yaml:5: tasks.taste has no key "topic"; nearest is "topics"'],
-    ["topics: 8", "topics: 99", "study.yaml:5: tasks.taste.topics is 99: "],
+    ["topics: 8", "topics: 0", "study.yaml:5: tasks.taste.topics is 0: "],
     ["rank: [4, 32]", "ranks: [4, 32]", 'study.yaml:13: grid.1 has no key "ranks"; nearest is "rank"'],
     ["rank: [4, 32]", "rank: 0", "study.yaml:13: grid.1.rank is 0: "],
     ["rank: [4, 32]", "rank: [4, -1]", "study.yaml:13: grid.1.rank.1 is -1: "],

@@ -11,7 +11,7 @@ import { simulate } from "../../src/lab/study/simulation.ts";
 import { studyDigest } from "../../src/lab/study/study_file.ts";
 
 const study = calibrationStudy(3);
-const rows = simulate(study, { choice: "real" }, calibrationWorld(NULL_EFFECTS), 1);
+const rows = simulate(study, calibrationWorld(NULL_EFFECTS), 1);
 const options = { study: studyDigest(study), resume: true };
 
 let folder: string;

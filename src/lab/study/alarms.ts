@@ -34,30 +34,24 @@ export function findAlarms(arms: readonly Arm[]): Alarm[] {
     alarm.rows += rows;
     alarms.set(name, alarm);
   };
-  const planned = {
-    users: Math.max(...arms.flatMap((arm) => arm.rows.map((row) => row.planned.users))),
-    dev_users: Math.max(...arms.flatMap((arm) => arm.rows.map((row) => row.planned.dev_users))),
-  };
   const references = gatherReferences(arms);
   for (const arm of arms) {
     for (const row of arm.rows)
       checkRow(row, references, (name, text) => raise(name, arm, `${place(row)}: ${text}`));
-    for (const [split, expected] of [["test", planned.users] as const, ["dev", planned.dev_users] as const]) {
-      const found = arm[split].size;
-      const wanted = split === "test" || found > 0 ? expected : 0;
-      if (found < wanted) {
-        raise(
-          "users dropped",
-          arm,
-          `${describe(arm.settings)}: ${found} of ${wanted} ${split} users`,
-          wanted - found,
-        );
-      }
-    }
+    const missing = missingUsers(arm);
+    if (missing) raise("users dropped", arm, `${describe(arm.settings)}: ${missing}`, arm.rows.length);
     const above = aboveBayes(arm);
     if (above) raise("above Bayes", arm, `${describe(arm.settings)}: ${above}`, arm.rows.length);
   }
   return [...alarms.values()];
+}
+
+/** Text if users that the run set out with are not there: dropped, or not measured yet. */
+function missingUsers({ rows, test, dev }: Arm): string | undefined {
+  const users = Math.max(...rows.map((row) => row.planned.users));
+  const devUsers = Math.max(...rows.map((row) => row.planned.dev_users));
+  if (test.size < users) return `${test.size} of ${users} test users`;
+  return dev.size > 0 && dev.size < devUsers ? `${dev.size} of ${devUsers} dev users` : undefined;
 }
 
 function place(row: Row): string {

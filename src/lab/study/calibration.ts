@@ -1,8 +1,9 @@
 /** How often the verdicts err: on simulated studies with a known truth, and on a finished study's own users. */
 import { random } from "../../engine/random.ts";
 import type { Sample } from "./contrasts.ts";
-import { decide, judge, nullEffect } from "./judge.ts";
+import { decide, judge, nullEffect, type Question } from "./judge.ts";
 import { blankRows, draw, type World } from "./simulation.ts";
+import { nullCentres } from "./statistics.ts";
 import { checkStudy, type Study, type StudyInput, type TaskList } from "./study_file.ts";
 import { question, studyVerdicts, type Verdict } from "./verdicts.ts";
 
@@ -20,28 +21,16 @@ export interface SelfCheck {
  * these users really have, where a simulation assumes one.
  */
 export function selfCheck(samples: readonly Sample[], flips = 10_000, seed = 1): SelfCheck {
-  const users = [...new Set(samples.flatMap((sample) => sample.users))];
-  const place = new Map(users.map((user, i) => [user, i]));
-  const places = samples.map((sample) => sample.users.map((user) => place.get(user)!));
-  const questions = samples.map((sample) => ({
-    ...question(sample),
-    differences: new Float64Array(sample.users.length),
-  }));
+  const people = [...new Set(samples.flatMap(({ groups }) => groups.flatMap(({ users }) => users)))];
+  const place = new Map(people.map((user, i) => [user, i]));
+  const coins = samples.map((sample) => flippable(sample, place));
   const supported = samples.map(() => 0);
-  const words = new Int32Array(Math.ceil(users.length / 32));
+  const words = new Int32Array(Math.ceil(people.length / 32));
   let family = 0;
   for (let flip = 0; flip < flips; flip++) {
     for (let word = 0; word < words.length; word++) words[word] = random(seed, flip, word);
-    samples.forEach(({ contrast, margin, differences }, s) => {
-      const middle = nullEffect(contrast.claim, margin);
-      const flipped = questions[s].differences;
-      places[s].forEach((at, i) => {
-        const distance = differences[i] - middle;
-        flipped[i] = (words[at >> 5] >>> (at & 31)) & 1 ? middle + distance : middle - distance;
-      });
-    });
     let any = false;
-    judge(questions).forEach(({ status }, s) => {
+    judge(coins.map((coin) => coin(words))).forEach(({ status }, s) => {
       if (status !== "supported") return;
       supported[s]++;
       any = true;
@@ -52,6 +41,24 @@ export function selfCheck(samples: readonly Sample[], flips = 10_000, seed = 1):
     flips,
     falseSupported: Object.fromEntries(samples.map(({ contrast }, s) => [contrast.id, supported[s] / flips])),
     family: family / flips,
+  };
+}
+
+/** The sample's question with the signs of its users set by the bits of `words` at their places. */
+function flippable(sample: Sample, place: ReadonlyMap<string, number>): (words: Int32Array) => Question {
+  const { claim, margin, groups } = question(sample);
+  const centres = nullCentres(groups, nullEffect(claim, margin));
+  const places = sample.groups.map(({ users }) => users.map((user) => place.get(user)!));
+  const flipped = groups.map((group) => new Float64Array(group.length));
+  return (words) => {
+    groups.forEach((group, g) => {
+      for (let i = 0; i < group.length; i++) {
+        const at = places[g][i];
+        const distance = group[i] - centres[g];
+        flipped[g][i] = centres[g] + ((words[at >> 5] >>> (at & 31)) & 1 ? distance : -distance);
+      }
+    });
+    return { claim, margin, groups: flipped };
   };
 }
 
@@ -130,7 +137,7 @@ export function calibrationWorld(effects: Effects): World {
 export function simulatedVerdicts(effects: Effects, users: number): (seed: number) => Verdict[] {
   const study = calibrationStudy(users);
   const world = calibrationWorld(effects);
-  const blank = blankRows(study, TASKS, world);
+  const blank = blankRows(study, world);
   return (seed) => studyVerdicts(study, draw(blank, world, seed)).verdicts;
 }
 

@@ -1,6 +1,6 @@
 /** From the grid of a study file to its cells, and from a contrast's selector to the one cell it means. */
 import { cellKey, isBaseline, neutral, SETTINGS, type Settings, trains } from "./settings.ts";
-import type { Block, Selector, Study, TaskList } from "./study_file.ts";
+import type { Block, Selector, Study } from "./study_file.ts";
 
 export interface Cell {
   settings: Settings;
@@ -10,12 +10,12 @@ export interface Cell {
 }
 
 /** All cells of a study, each once, however many blocks ask for it. Test users run every one. */
-export function expand(study: Study, tasks: TaskList): Cell[] {
+export function expand(study: Study): Cell[] {
   const cells = new Map<string, Cell>();
   const regret = study.contrasts.some((contrast) => contrast.limits);
   const plainest = study.grid[0].compression[0];
   for (const block of study.grid) {
-    for (const settings of crossing(study, block, tasks)) {
+    for (const settings of crossing(study, block)) {
       const key = cellKey(settings);
       const { method, history, compression } = settings;
       const dev = history === "own" && !isBaseline(method) && (regret || compression === plainest);
@@ -25,7 +25,7 @@ export function expand(study: Study, tasks: TaskList): Cell[] {
   return [...cells.values()];
 }
 
-function crossing(study: Study, block: Block, tasks: TaskList): Settings[] {
+function crossing(study: Study, block: Block): Settings[] {
   let partial: Partial<Settings>[] = [{}];
   const cross = <K extends keyof Settings>(name: K, values: readonly Settings[K][]) => {
     partial = partial.flatMap((settings) => values.map((value) => ({ ...settings, [name]: value })));
@@ -41,10 +41,9 @@ function crossing(study: Study, block: Block, tasks: TaskList): Settings[] {
   cross("rank", block.rank);
   cross("seed", study.seeds);
   return partial.flatMap((settings) =>
-    (block.alpha ?? [2 * settings.rank!]).map((alpha) => {
-      const data = tasks[study.tasks[settings.task!].task ?? settings.task!];
-      return neutral({ ...settings, alpha, data } as Settings);
-    }),
+    (block.alpha ?? [2 * settings.rank!]).map((alpha) =>
+      neutral({ ...settings, alpha, data: study.data[settings.task!] } as Settings),
+    ),
   );
 }
 

@@ -12,9 +12,10 @@ export interface Sample {
   unit: Scale["unit"];
   margin: number;
   tasks: string[];
-  /** One number per user, positive where a is better. */
-  differences: number[];
-  users: string[];
+  /** One number per user, positive where a is better. Users who are in all tasks make one group; else one a task. */
+  groups: { users: string[]; differences: number[] }[];
+  /** Tasks of the contrast that could not be used, with the reason. */
+  left: string[];
   /** Arms that the numbers come from: an alarm on one of them takes the verdict away. */
   arms: Arm[];
 }
@@ -38,7 +39,7 @@ interface Part {
 /** The rows' answer to one contrast. */
 export function measure(study: Study, arms: readonly Arm[], contrast: Contrast): Measured {
   const tasks = contrast.on.task;
-  const data = arms.find((arm) => tasks.includes(arm.settings.task))?.settings.data ?? "generated";
+  const data = study.data[tasks[0]];
   const untested = (reason: string): Untested => ({ contrast, data, reason });
   const parts: Part[] = [];
   const left: string[] = [];
@@ -51,22 +52,38 @@ export function measure(study: Study, arms: readonly Arm[], contrast: Contrast):
   const weights =
     contrast.combine === "mean" ? parts.map(() => 1 / parts.length) : slopeWeights(study, arms, parts);
   if (typeof weights === "string") return untested([weights, ...left].join("; "));
-  const users = [...parts[0].differences.keys()].filter((user) =>
-    parts.every((p) => p.differences.has(user)),
-  );
-  if (users.length < 2) return untested(`${users.length} users are in both arms and all tasks`);
+  if (new Set(parts.map((part) => part.scale.unit)).size > 1)
+    return untested("the tasks have different units");
+  const groups = combine(parts, weights);
+  const fewest = Math.min(...groups.map(({ users }) => users.length));
+  if (fewest < 2) return untested(`${fewest} users are in both arms`);
   return {
     contrast,
     data,
     unit: parts[0].scale.unit,
     margin: contrast.margin ?? parts[0].scale.margin,
     tasks: parts.map((part) => part.task),
-    users,
-    differences: users.map((user) =>
-      parts.reduce((sum, part, i) => sum + weights[i] * part.differences.get(user)! * part.scale.factor, 0),
-    ),
+    groups,
+    left,
     arms: parts.flatMap((part) => part.arms),
   };
+}
+
+/** Weighted differences: summed for a user who is in all tasks, apart where the tasks' users are different people. */
+function combine(parts: readonly Part[], weights: readonly number[]): Sample["groups"] {
+  const number = (user: string, i: number) =>
+    weights[i] * parts[i].differences.get(user)! * parts[i].scale.factor;
+  const shared = [...parts[0].differences.keys()].filter((user) =>
+    parts.every((p) => p.differences.has(user)),
+  );
+  if (shared.length > 0) {
+    const sum = (user: string) => parts.reduce((total, _, i) => total + number(user, i), 0);
+    return [{ users: shared, differences: shared.map(sum) }];
+  }
+  return parts.map(({ differences }, i) => {
+    const users = [...differences.keys()];
+    return { users, differences: users.map((user) => number(user, i)) };
+  });
 }
 
 /** a − b on one task. Text: why there is no answer. */

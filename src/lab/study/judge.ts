@@ -3,7 +3,7 @@ import {
   detectableEffect,
   holm,
   type Interval,
-  summarize,
+  summarizeGroups,
   tInterval,
   tTest,
   usersNeeded,
@@ -16,12 +16,13 @@ export type Status = "supported" | "not supported" | "not enough evidence" | "no
 export interface Question {
   claim: Claim;
   margin: number;
-  /** a − b per user, positive where a is better. */
-  differences: ArrayLike<number>;
+  /** a − b per user, positive where a is better; one group, or one for each task if their users are different people. */
+  groups: readonly ArrayLike<number>[];
 }
 
 export interface Judgement {
   status: Exclude<Status, "not tested">;
+  /** Users; of each task, where they differ. */
   n: number;
   estimate: number;
   sd: number;
@@ -60,7 +61,7 @@ export function decide(
 
 /** Judges one family of primary contrasts together, family-wise at `alpha`. */
 export function judge(questions: readonly Question[], alpha = 0.05): Judgement[] {
-  const summaries = questions.map(({ differences }) => summarize(differences));
+  const summaries = questions.map(({ groups }) => summarizeGroups(groups));
   const ps = questions.map(({ claim, margin }, i) => tTest(summaries[i], nullEffect(claim, margin)));
   const steps = holm(ps, alpha);
   return questions.map(({ claim, margin }, i) => {

@@ -1,6 +1,6 @@
 /** One line of results.jsonl: one cell and one user, with everything a verdict, an alarm and the report need. */
 import { z } from "zod";
-import { rowKey, settingsSchema } from "./settings.ts";
+import { digest, rowKey, type Settings, settingsSchema } from "./settings.ts";
 
 const count = z.int().min(0);
 const seconds = z.number().min(0);
@@ -49,7 +49,8 @@ const memory = z.strictObject({
 
 /**
  * What the runner did, noted where it did it (not copied from the settings), so that the alarms can compare the two.
- * An item's digest is over its input text, so that the same question is recognised whoever's answer stands beside it.
+ * An item's digest is over its text on real users (deduplicated before the split), so that a question is recognised
+ * wherever it turns up; over user and item id on generated ones, whose texts may coincide. See `itemDigest`.
  */
 const audit = z.strictObject({
   /** Digest of the weights as bound, after compression; null for a baseline. */
@@ -63,7 +64,10 @@ const audit = z.strictObject({
   trained_items: z.array(z.string()),
   /** Most history items in one evaluation prompt. */
   items_shown: count,
-  /** Per test item: its place in the user's time order minus the place of the latest item shown with it. */
+  /**
+   * Per test item: its place in time minus that of the latest item shown with it, in the time order of whoever's
+   * history it is (a placebo's queries stand right after its history). Empty where nothing is shown.
+   */
   shown_gaps: z.array(z.int()),
   /** The smallest such gap over the training prompts that show items; null where none do. */
   training_gap: z.int().nullable(),
@@ -100,7 +104,7 @@ export const rowSchema = z.strictObject({
   study: z.string(),
   /** Digest of the primary contrasts declared when the row was measured. */
   declared: z.string(),
-  /** Test users and items per user that the run set out with. */
+  /** Users of this task, and items per user, that the run set out with. */
   planned: z.strictObject({ users: z.int().min(1), dev_users: count, items: z.int().min(1) }),
   settings: settingsSchema,
   user: z.string().min(1),
@@ -115,6 +119,11 @@ export const rowSchema = z.strictObject({
 
 export type Row = z.infer<typeof rowSchema>;
 export type Audit = z.infer<typeof audit>;
+
+/** What stands for an item in the audit. */
+export function itemDigest(data: Settings["data"], user: string, id: string, text: string): string {
+  return digest(data === "real" ? text : [user, id]);
+}
 
 /** A row as the runner hands it over: format and key are added here. */
 export function makeRow(fields: Omit<Row, "format" | "key">): Row {

@@ -15,7 +15,7 @@ export type Method = keyof typeof METHODS | `baseline:${string}`;
 
 export const COMPRESSIONS = ["f32", "f16", "q8_0", "q4_0"] as const;
 
-const BASELINE = /^baseline:[a-z0-9-]+$/;
+const BASELINE = /^baseline:[a-z0-9_-]+$/;
 export const methodSchema = z.custom<Method>(
   (value) => typeof value === "string" && (Object.hasOwn(METHODS, value) || BASELINE.test(value)),
   { error: `must be one of ${Object.keys(METHODS).join(", ")}, or baseline:<name>` },
@@ -62,7 +62,7 @@ export function trains(method: Method): boolean {
 
 export function methodLabel(method: Method): string {
   return isBaseline(method)
-    ? method.slice("baseline:".length).replaceAll("-", " ")
+    ? method.slice("baseline:".length).replaceAll(/[-_]/g, " ")
     : METHODS[method as keyof typeof METHODS].label;
 }
 

@@ -3,7 +3,7 @@ import { normal, threefry } from "../../engine/random.ts";
 import { expand } from "./cells.ts";
 import type { Row } from "./row.ts";
 import { isBaseline, retrieves, rowKey, type Settings, trains } from "./settings.ts";
-import { declaredDigest, type Study, studyDigest, type TaskList } from "./study_file.ts";
+import { declaredDigest, type Study, studyDigest } from "./study_file.ts";
 
 /** The truth behind a simulated study. */
 export interface World {
@@ -28,12 +28,12 @@ const PROVENANCE: Row["provenance"] = {
 };
 
 /** Rows as an honest runner would have written them. */
-export function simulate(study: Study, tasks: TaskList, world: World, seed: number): Row[] {
-  return draw(blankRows(study, tasks, world), world, seed);
+export function simulate(study: Study, world: World, seed: number): Row[] {
+  return draw(blankRows(study, world), world, seed);
 }
 
 /** Rows of every cell and user with all but the measured values: the part of `simulate` that no seed changes. */
-export function blankRows(study: Study, tasks: TaskList, world: World): Row[] {
+export function blankRows(study: Study, world: World): Row[] {
   const items = study.items_per_user;
   const shared = {
     format: 1 as const,
@@ -47,7 +47,7 @@ export function blankRows(study: Study, tasks: TaskList, world: World): Row[] {
     ...names("test", study.users).map((user) => ({ user, split: "test" as const })),
     ...names("dev", study.dev_users).map((user) => ({ user, split: "dev" as const })),
   ];
-  return expand(study, tasks).flatMap(({ settings, dev }) =>
+  return expand(study).flatMap(({ settings, dev }) =>
     people
       .filter(({ split }) => split === "test" || dev)
       .map(({ user, split }) => ({

@@ -10,6 +10,8 @@ export interface Summary {
   sd: number;
   /** Standard error of the mean, sd / √n. */
   se: number;
+  /** Degrees of freedom of se: n − 1 for one group. */
+  df: number;
 }
 
 export function summarize(values: ArrayLike<number>): Summary {
@@ -20,7 +22,40 @@ export function summarize(values: ArrayLike<number>): Summary {
   let squares = 0;
   for (let i = 0; i < n; i++) squares += (values[i] - mean) ** 2;
   const sd = n > 1 ? Math.sqrt(squares / (n - 1)) : 0;
-  return { n, mean, sd, se: n > 0 ? sd / Math.sqrt(n) : 0 };
+  return { n, mean, sd, se: n > 0 ? sd / Math.sqrt(n) : 0, df: n - 1 };
+}
+
+/**
+ * The sum of the means of independent groups (users of different tasks are different people): variances of the means
+ * add, degrees of freedom after Welch and Satterthwaite. n is that of the smallest group and sd = se · √n.
+ */
+export function summarizeGroups(groups: readonly ArrayLike<number>[]): Summary {
+  if (groups.length === 1) return summarize(groups[0]);
+  const parts = groups.map(summarize);
+  const n = Math.min(...parts.map((part) => part.n));
+  const variance = parts.reduce((sum, { se }) => sum + se ** 2, 0);
+  const quartic = parts.reduce((sum, { se, df }) => sum + se ** 4 / df, 0);
+  const se = Math.sqrt(variance);
+  return {
+    n,
+    mean: parts.reduce((sum, part) => sum + part.mean, 0),
+    sd: se * Math.sqrt(n),
+    se,
+    df: quartic > 0 ? variance ** 2 / quartic : n - 1,
+  };
+}
+
+/**
+ * Where each group's mean would be if the sum of the means were `nullMean`: the distance is shared out in proportion to
+ * the variances of the means, which is the likeliest way. Signs are flipped about these centres.
+ */
+export function nullCentres(groups: readonly ArrayLike<number>[], nullMean: number): number[] {
+  const parts = groups.map(summarize);
+  const distance = parts.reduce((sum, part) => sum + part.mean, 0) - nullMean;
+  const variance = parts.reduce((sum, { se }) => sum + se ** 2, 0);
+  return parts.map(
+    ({ mean, se }) => mean - distance * (variance > 0 ? se ** 2 / variance : 1 / parts.length),
+  );
 }
 
 export function mean(values: ArrayLike<number>): number {
@@ -31,24 +66,25 @@ const quantiles = new Map<string, number>();
 
 /** Quantile of Student's t. jstat is within 1e-7 of scipy; cached, because a calibration asks 100,000 times. */
 export function tQuantile(p: number, degreesOfFreedom: number): number {
+  if (!Number.isInteger(degreesOfFreedom)) return jStat.studentt.inv(p, degreesOfFreedom);
   const key = `${p}/${degreesOfFreedom}`;
   let quantile = quantiles.get(key);
   if (quantile === undefined) quantiles.set(key, (quantile = jStat.studentt.inv(p, degreesOfFreedom)));
   return quantile;
 }
 
-/** mean ± t(1 − alpha/2, n − 1) · se. Unbounded with fewer than two values: one user says nothing of users. */
-export function tInterval({ n, mean, se }: Summary, alpha = 0.05): Interval {
+/** mean ± t(1 − alpha/2, df) · se. Unbounded with fewer than two values: one user says nothing of users. */
+export function tInterval({ n, mean, se, df }: Summary, alpha = 0.05): Interval {
   if (n < 2) return [-Infinity, Infinity];
-  const half = tQuantile(1 - alpha / 2, n - 1) * se;
+  const half = tQuantile(1 - alpha / 2, df) * se;
   return [mean - half, mean + half];
 }
 
-/** Two-sided p of the paired t test of "the mean is `null`". Equal values decide alone: 0 off the null, 1 on it. */
-export function tTest({ n, mean, se }: Summary, nullMean = 0): number {
+/** Two-sided p of the t test of "the mean is `null`". Equal values decide alone: 0 off the null, 1 on it. */
+export function tTest({ n, mean, se, df }: Summary, nullMean = 0): number {
   if (n < 2) return 1;
   if (se === 0) return mean === nullMean ? 1 : 0;
-  return Math.min(1, 2 * jStat.studentt.cdf(-Math.abs((mean - nullMean) / se), n - 1));
+  return Math.min(1, 2 * jStat.studentt.cdf(-Math.abs((mean - nullMean) / se), df));
 }
 
 /** Up to this many users every one of the 2ⁿ sign flips is counted (two halves of 2¹² sums, sorted). */
@@ -56,16 +92,17 @@ const EXACT_FLIPS = 24;
 const RANDOM_FLIPS = 10_000;
 
 /**
- * Two-sided p of the sign-flip test: the share of all 2ⁿ ways to flip the users' signs about `null` whose sum is at
- * least as far from 0 as the observed one. It assumes symmetry only, not normality. Above 24 users, 10,000 random flips
+ * Two-sided p of the sign-flip test: the share of all 2ⁿ ways to flip the users' signs about the null whose sum is at
+ * least as far from it as the observed one. It assumes symmetry only, not normality. Above 24 users, 10,000 random flips
  * from `bits(flip, word)`, 32 counter-based random bits, and the observed one is counted among them.
  */
 export function signFlipTest(
-  values: ArrayLike<number>,
+  groups: readonly ArrayLike<number>[],
   bits: (flip: number, word: number) => number,
   nullMean = 0,
 ): number {
-  const shifted = Array.from(values, (value) => value - nullMean);
+  const centres = nullCentres(groups, nullMean);
+  const shifted = groups.flatMap((group, g) => Array.from(group, (v) => (v - centres[g]) / group.length));
   const total = Math.abs(shifted.reduce((sum, value) => sum + value, 0));
   const scale = shifted.reduce((sum, value) => sum + Math.abs(value), 0);
   const reached = total - 1e-12 * scale; // sums of the same numbers in another order differ by rounding

@@ -102,7 +102,7 @@ const contrastSchema = z
 const taskSchema = z.strictObject({
   /** default: the name it has here */
   task: z.string().optional(),
-  topics: z.int().min(2).max(16).optional(),
+  topics: positive.optional(),
   synonyms: z.union([z.literal(1), z.literal(2), z.literal(4)], { error: "must be 1, 2 or 4" }).optional(),
   noise: z.number().min(0).max(0.5).optional(),
   locality: z.number().min(0).max(1).optional(),
@@ -137,7 +137,10 @@ export const studySchema = z.strictObject({
 });
 
 export type StudyInput = z.input<typeof studySchema>;
-export type Study = z.infer<typeof studySchema>;
+export interface Study extends z.infer<typeof studySchema> {
+  /** Where the users of each task of the study come from. */
+  data: TaskList;
+}
 export type Contrast = Study["contrasts"][number];
 export type Block = Study["grid"][number];
 export type Selector = z.infer<typeof selectorSchema>;
@@ -159,7 +162,7 @@ export function readStudy(path: string, tasks: TaskList): Study {
 /** `name` is the file's name, for messages. */
 export function parseStudy(text: string, name: string, tasks: TaskList): Study {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, logLevel: "error" });
   if (document.errors.length > 0) {
     const { pos, message } = document.errors[0];
     throw new InputError(`${name}:${lines.linePos(pos[0]).line}: not YAML: ${message.split("\n")[0]}`);
@@ -179,9 +182,12 @@ export function checkStudy(input: unknown, whereIs: WhereIs, tasks: TaskList): S
     const first = issues.find((issue) => issue.code === "unrecognized_keys") ?? issues[0];
     throw new InputError(complaint(first, input, whereIs));
   }
-  checkNames(parsed.data, whereIs, tasks);
-  checkSelectors(parsed.data, whereIs, tasks);
-  return parsed.data;
+  const names = Object.keys(parsed.data.tasks);
+  const data = Object.fromEntries(names.map((name) => [name, tasks[parsed.data.tasks[name].task ?? name]]));
+  const study: Study = { ...parsed.data, data };
+  checkNames(study, whereIs, tasks);
+  checkSelectors(study, whereIs);
+  return study;
 }
 
 /** Line of the deepest part of the path that stands in the file. */
@@ -256,7 +262,7 @@ function checkNames(study: Study, whereIs: WhereIs, tasks: TaskList): void {
     if (ids.has(contrast.id))
       throw new InputError(`${whereIs([...path, "id"])}: contrast "${contrast.id}" is there twice`);
     ids.add(contrast.id);
-    const kinds = new Set(contrast.on.task.map((name) => tasks[study.tasks[name].task ?? name]));
+    const kinds = new Set(contrast.on.task.map((name) => study.data[name]));
     if (kinds.size > 1) {
       throw new InputError(
         `${whereIs([...path, "on", "task"])}: generated and real tasks never share a contrast`,
@@ -278,8 +284,8 @@ function checkNeeds(block: Block, whereIs: WhereIs, path: PropertyKey[]): void {
 }
 
 /** Each side of a contrast means one cell, or none (then it is not tested); never several. */
-function checkSelectors(study: Study, whereIs: WhereIs, tasks: TaskList): void {
-  const settings = expand(study, tasks).map((cell) => cell.settings);
+function checkSelectors(study: Study, whereIs: WhereIs): void {
+  const settings = expand(study).map((cell) => cell.settings);
   study.contrasts.forEach((contrast, i) => {
     if (contrast.limits) return;
     for (const side of ["a", "b"] as const) {

@@ -12,7 +12,7 @@ import {
   gainsOverNone,
   personalParts,
 } from "./exploration.ts";
-import { type Judgement, judge, nullEffect, type Status } from "./judge.ts";
+import { type Judgement, judge, nullEffect, type Question, type Status } from "./judge.ts";
 import type { Row } from "./row.ts";
 import type { Settings } from "./settings.ts";
 import { signFlipTest } from "./statistics.ts";
@@ -27,6 +27,7 @@ export type Verdict =
       unit: string;
       margin: number;
       tasks: string[];
+      left: string[];
       pSignFlip: number;
     } & Judgement)
   | { contrast: Contrast; data: Data; status: "not tested"; reason: string };
@@ -85,9 +86,9 @@ export function studyVerdicts(study: Study, rows: readonly Row[]): Verdicts {
     if ("reason" in one) {
       return { contrast: one.contrast, data: one.data, status: "not tested", reason: one.reason };
     }
-    const { contrast, data, unit, margin, tasks } = one;
+    const { contrast, data, unit, margin, tasks, left } = one;
     const judgement = judgements[samples.indexOf(one)];
-    return { contrast, data, unit, margin, tasks, pSignFlip: signFlip(one), ...judgement };
+    return { contrast, data, unit, margin, tasks, left, pSignFlip: signFlip(one), ...judgement };
   });
   return {
     verdicts,
@@ -103,15 +104,16 @@ export function studyVerdicts(study: Study, rows: readonly Row[]): Verdicts {
   };
 }
 
-export function question({ contrast, margin, differences }: Sample) {
-  return { claim: contrast.claim, margin, differences };
+export function question({ contrast, margin, groups }: Sample): Question {
+  return { claim: contrast.claim, margin, groups: groups.map(({ differences }) => differences) };
 }
 
 const SIGN_FLIP_SEED = 1;
 
-function signFlip({ contrast, margin, differences }: Sample): number {
+function signFlip(sample: Sample): number {
   const bits = (flip: number, word: number) => random(SIGN_FLIP_SEED, flip, word);
-  return signFlipTest(differences, bits, nullEffect(contrast.claim, margin));
+  const { claim, margin, groups } = question(sample);
+  return signFlipTest(groups, bits, nullEffect(claim, margin));
 }
 
 function guidelineVerdict(guideline: Guideline, verdicts: readonly Verdict[]): GuidelineVerdict {
