@@ -25,6 +25,12 @@ for n in [2, 5, 9, 12, 13]:
             (values - null,), lambda x, axis: x.sum(axis), permutation_type="samples", n_resamples=np.inf
         )
         tests.append({"values": values.tolist(), "null": null, "p": t.pvalue, "low": low, "high": high, "flips": flips.pvalue})
+welch = []
+for n, m in [(10, 10), (5, 17), (20, 8)]:
+    a, b = np.round(rng.normal(0.1, 0.1, n), 3), np.round(rng.normal(0.05, 0.3, m), 3)
+    t = stats.ttest_ind(a, b, equal_var=False)
+    low, high = t.confidence_interval(0.95)
+    welch.append({"a": a.tolist(), "b": b.tolist(), "p": t.pvalue, "df": t.df, "low": low, "high": high})
 ps = [[0.01, 0.04, 0.03, 0.005], [0.2, 0.001, 0.6], [0.012, 0.02, 0.024], [0.5]]
 # Holm by its definition: max over j ≤ i of min(1, (m − j + 1) · p_(j)), in the order of p.
 def holm(values):
@@ -35,5 +41,5 @@ def holm(values):
     return out.tolist()
 
 
-golden = {"scipy": scipy.__version__, "quantiles": quantiles, "tests": tests, "holm": [{"p": p, "adjusted": holm(p)} for p in ps]}
+golden = {"scipy": scipy.__version__, "quantiles": quantiles, "tests": tests, "welch": welch, "holm": [{"p": p, "adjusted": holm(p)} for p in ps]}
 pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(golden, indent=1) + "\n")

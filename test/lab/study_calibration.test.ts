@@ -30,7 +30,7 @@ describe("the verdicts' own errors", () => {
   });
 
   it("an effect of twice the margin is found by the users asked for", () => {
-    expect(power(60)).toBeGreaterThanOrEqual(0.8);
+    expect(power(40)).toBeGreaterThanOrEqual(0.8);
   });
 
   it("sign flips of a finished study find little, whatever the study found", () => {

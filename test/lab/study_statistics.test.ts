@@ -6,6 +6,7 @@ import {
   holm,
   signFlipTest,
   summarize,
+  summarizeGroups,
   tInterval,
   tQuantile,
   tTest,
@@ -28,6 +29,16 @@ describe("statistics against scipy", () => {
       expect(l).toBeCloseTo(low, 6);
       expect(u).toBeCloseTo(high, 6);
       expect(signFlipTest([values], bits, at)).toBeCloseTo(flips, 12);
+    }
+  });
+
+  it("groups of different people: Welch's test of a − b", () => {
+    for (const { a, b, p, df, low, high } of golden.welch) {
+      const summary = summarizeGroups([a, b.map((value: number) => -value)]);
+      expect(summary.df).toBeCloseTo(df, 9);
+      expect(tTest(summary)).toBeCloseTo(p, 6);
+      const [l, u] = tInterval(summary);
+      expect([l - low, u - high].map(Math.abs).every((error) => error < 1e-6)).toBe(true);
     }
   });
 

@@ -103,19 +103,18 @@ export function signFlipTest(
 ): number {
   const centres = nullCentres(groups, nullMean);
   const shifted = groups.flatMap((group, g) => Array.from(group, (v) => (v - centres[g]) / group.length));
-  const total = Math.abs(shifted.reduce((sum, value) => sum + value, 0));
-  const scale = shifted.reduce((sum, value) => sum + Math.abs(value), 0);
-  const reached = total - 1e-12 * scale; // sums of the same numbers in another order differ by rounding
+  const sum = shifted.reduce((total, value) => total + value, 0);
+  const scale = shifted.reduce((total, value) => total + Math.abs(value), 0);
+  const reached = Math.abs(sum) - 1e-12 * scale; // sums of the same numbers in another order differ by rounding
   if (shifted.length <= EXACT_FLIPS) return exactFlips(shifted, reached);
   let extreme = 1;
   for (let flip = 0; flip < RANDOM_FLIPS; flip++) {
-    let sum = 0;
-    let word = 0;
-    for (let i = 0; i < shifted.length; i++) {
+    let kept = 0;
+    for (let i = 0, word = 0; i < shifted.length; i++, word >>>= 1) {
       if (i % 32 === 0) word = bits(flip, i / 32);
-      sum += (word >>> (i % 32)) & 1 ? shifted[i] : -shifted[i];
+      kept += (word & 1) * shifted[i];
     }
-    if (Math.abs(sum) >= reached) extreme++;
+    if (Math.abs(2 * kept - sum) >= reached) extreme++;
   }
   return extreme / (RANDOM_FLIPS + 1);
 }
@@ -136,16 +135,21 @@ function exactFlips(values: number[], reached: number): number {
   return Math.min(1, (2 * above) / (left.length * right.length));
 }
 
-/** All 2ⁿ sums of ± values, ascending. */
+/** All 2ⁿ sums of ± values, ascending: each value merges the sums so far with itself added and subtracted. */
 function signedSums(values: number[]): Float64Array {
-  const sums = new Float64Array(2 ** values.length);
-  values.forEach((value, i) => {
-    for (let j = 2 ** i - 1; j >= 0; j--) {
-      sums[j + 2 ** i] = sums[j] + value;
-      sums[j] -= value;
+  let sums = new Float64Array(1);
+  for (const value of values) {
+    const step = Math.abs(value);
+    const merged = new Float64Array(2 * sums.length);
+    for (let low = 0, high = 0; low + high < merged.length; ) {
+      const below = low < sums.length && sums[low] - step <= (sums[high] ?? Infinity) + step;
+      merged[low + high] = below ? sums[low] - step : sums[high] + step;
+      if (below) low++;
+      else high++;
     }
-  });
-  return sums.sort();
+    sums = merged;
+  }
+  return sums;
 }
 
 export interface HolmStep {

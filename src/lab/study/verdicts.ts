@@ -142,7 +142,8 @@ function taskSummaries(arms: readonly Arm[]): TaskSummary[] {
 
 /** Contrasts that were not declared when the rows were measured are not primary, whatever the file says now. */
 function lateDeclaration(study: Study, rows: readonly Row[]): string[] {
-  const late = rows.filter((row) => row.declared !== declaredDigest(study)).length;
+  const declared = declaredDigest(study);
+  const late = rows.filter((row) => row.declared !== declared).length;
   if (late === 0) return [];
   return [
     `${late} of ${rows.length} rows were measured before the contrasts were declared as they are now: read all verdicts as exploratory`,
