@@ -1,0 +1,64 @@
+/** How a command ends when it does not end well: what is printed, and the exit code. */
+import { CommanderError } from "commander";
+import { MemoryLimitError } from "../engine/plan/program.ts";
+import { InputError } from "../errors.ts";
+
+export const EXIT = {
+  /** What the user gave is wrong: a file, a value, a limit. */
+  input: 1,
+  /** The command line itself is wrong. */
+  usage: 2,
+  /** edgewise is wrong. */
+  bug: 70,
+  interrupted: 130,
+} as const;
+
+/** What the operating system says, in words that tell what to do; the rest keep Node's words. */
+const SYSTEM_WORDS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory",
+  EACCES: "permission denied",
+  EISDIR: "is a directory",
+  ENOTDIR: "is not a directory",
+  ENOSPC: "no space left on the disk",
+  EROFS: "the file system is read-only",
+  EMFILE: "too many open files",
+};
+
+/** Prints what is to be said about the error on stderr, and returns the exit code. */
+export function fail(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
+  if (isAbort(error)) return EXIT.interrupted;
+  if (isSystemError(error) && error.code === "EPIPE") return 0;
+  const message = knownMessage(error);
+  const code = message === undefined ? EXIT.bug : EXIT.input;
+  process.stderr.write(`edgewise: ${message ?? bugMessage(error)}\n`);
+  if (process.env.EDGEWISE_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return code;
+}
+
+function knownMessage(error: unknown): string | undefined {
+  if (error instanceof InputError || error instanceof MemoryLimitError) return error.message;
+  if (!isSystemError(error)) return undefined;
+  const { code, syscall, path, message } = error;
+  return `${syscall}: ${path ? `${path}: ` : ""}${SYSTEM_WORDS[code] ?? message}`;
+}
+
+function bugMessage(error: unknown): string {
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const remedy = process.env.EDGEWISE_DEBUG ? "" : "; run it again with EDGEWISE_DEBUG=1 to see where";
+  return `${what}\nThis is a bug of edgewise, not of what you gave it (Node ${process.version}, ${process.platform} ${process.arch})${remedy}.`;
+}
+
+interface SystemError extends Error {
+  readonly code: string;
+  readonly syscall: string;
+  readonly path?: string;
+}
+
+function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && "syscall" in error && "code" in error;
+}
+
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}
