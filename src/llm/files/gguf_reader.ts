@@ -1,5 +1,14 @@
 import { InputError } from "../../errors.ts";
-import { type MetadataValue, type Scalar, VALUE_BYTES, VALUE_TYPES, type ValueType } from "./metadata.ts";
+import {
+  isNumberType,
+  type MetadataValue,
+  NUMBER_ARRAYS,
+  type NumberType,
+  type Scalar,
+  VALUE_TYPES,
+  type ValueType,
+  valueBytes,
+} from "./metadata.ts";
 
 /** The header goes on behind the bytes at hand; the file has more of them. */
 export class NeedMoreBytes extends Error {}
@@ -91,11 +100,10 @@ export class Reader {
   #array(depth: number): MetadataValue {
     if (depth > NESTING_MAX) throw this.error(`nests arrays more than ${NESTING_MAX} deep`);
     const of = this.#type();
-    const count = this.count(`values of type ${of}`, VALUE_BYTES[of]);
+    const count = this.count(`values of type ${of}`, valueBytes(of));
+    if (isNumberType(of)) return { type: "array", of, value: this.#numbers(of, count) };
     if (of === "array") return { type: "array", of, value: this.#list(count, () => this.#array(depth + 1)) };
-    if (of === "string" || of === "bool")
-      return { type: "array", of, value: this.#list(count, () => this.#scalar(of)) };
-    return { type: "array", of, value: this.#typedArray(of, count) };
+    return { type: "array", of, value: this.#list(count, () => this.#scalar(of)) };
   }
 
   /** Grows as values arrive: an array of `count` is not made before the bytes have been seen. */
@@ -105,65 +113,22 @@ export class Reader {
     return list;
   }
 
-  #typedArray(of: Exclude<ValueType, "array" | "string" | "bool">, count: number): ArrayLike<Scalar> {
-    const start = this.take(count * VALUE_BYTES[of]);
+  #numbers(of: NumberType, count: number): ArrayLike<Scalar> {
+    const start = this.take(count * valueBytes(of));
     // A copy: the values may stand unaligned, and must not hold the window.
     const copy = new Uint8Array(this.#bytes.subarray(start, this.position)).buffer;
-    switch (of) {
-      case "uint8":
-        return new Uint8Array(copy);
-      case "int8":
-        return new Int8Array(copy);
-      case "uint16":
-        return new Uint16Array(copy);
-      case "int16":
-        return new Int16Array(copy);
-      case "uint32":
-        return new Uint32Array(copy);
-      case "int32":
-        return new Int32Array(copy);
-      case "float32":
-        return new Float32Array(copy);
-      case "uint64":
-        return new BigUint64Array(copy);
-      case "int64":
-        return new BigInt64Array(copy);
-      case "float64":
-        return new Float64Array(copy);
-    }
+    return new NUMBER_ARRAYS[of](copy);
   }
 
   #scalar(type: Exclude<ValueType, "array">): Scalar {
     if (type === "string") return this.string();
-    const start = this.take(VALUE_BYTES[type]);
-    switch (type) {
-      case "uint8":
-        return this.#view.getUint8(start);
-      case "int8":
-        return this.#view.getInt8(start);
-      case "uint16":
-        return this.#view.getUint16(start, true);
-      case "int16":
-        return this.#view.getInt16(start, true);
-      case "uint32":
-        return this.#view.getUint32(start, true);
-      case "int32":
-        return this.#view.getInt32(start, true);
-      case "float32":
-        return this.#view.getFloat32(start, true);
-      case "bool":
-        return this.#bool(start);
-      case "uint64":
-        return this.#view.getBigUint64(start, true);
-      case "int64":
-        return this.#view.getBigInt64(start, true);
-      case "float64":
-        return this.#view.getFloat64(start, true);
-    }
+    if (type === "bool") return this.#bool();
+    return this.#numbers(type, 1)[0];
   }
 
-  #bool(start: number): boolean {
-    const value = this.#view.getUint8(start);
+  #bool(): boolean {
+    const start = this.take(1);
+    const value = this.#bytes[start];
     if (value > 1) throw this.error(`bool at byte ${start} is ${value}, must be 0 or 1`);
     return value === 1;
   }

@@ -18,22 +18,32 @@ export const VALUE_TYPES = [
 ] as const;
 export type ValueType = (typeof VALUE_TYPES)[number];
 
-/** Bytes of a value of each type; for strings and arrays the least that one can take. */
-export const VALUE_BYTES: Record<ValueType, number> = {
-  uint8: 1,
-  int8: 1,
-  uint16: 2,
-  int16: 2,
-  uint32: 4,
-  int32: 4,
-  float32: 4,
-  bool: 1,
-  string: 8,
-  array: 12,
-  uint64: 8,
-  int64: 8,
-  float64: 8,
-};
+/** Values of the numeric types as they stand in the file; hosts of wasm are little-endian, and so is GGUF. */
+export const NUMBER_ARRAYS = {
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  uint32: Uint32Array,
+  int32: Int32Array,
+  float32: Float32Array,
+  uint64: BigUint64Array,
+  int64: BigInt64Array,
+  float64: Float64Array,
+} as const;
+export type NumberType = keyof typeof NUMBER_ARRAYS;
+
+/** Least bytes of a value that is no number: a bool, the length of a string, type and count of an array. */
+const OTHER_BYTES: Record<Exclude<ValueType, NumberType>, number> = { bool: 1, string: 8, array: 12 };
+
+export function isNumberType(type: ValueType): type is NumberType {
+  return Object.hasOwn(NUMBER_ARRAYS, type);
+}
+
+/** Bytes of a value of this type; of a string or an array the least that one can take. */
+export function valueBytes(type: ValueType): number {
+  return isNumberType(type) ? NUMBER_ARRAYS[type].BYTES_PER_ELEMENT : OTHER_BYTES[type];
+}
 
 export type Scalar = number | bigint | boolean | string;
 /** A value with its type, so that a file can be written again as it was. 64-bit integers are bigint. */

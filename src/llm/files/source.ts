@@ -49,7 +49,7 @@ export function memorySource(bytes: Uint8Array, name = "memory"): FileSource {
     size: bytes.length,
     async read(offset, length) {
       checkExtent(name, bytes.length, offset, length);
-      return bytes.subarray(offset, offset + length);
+      return new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length);
     },
     close: async () => {},
   };

@@ -1,0 +1,90 @@
+/** Files that are either whole or not there: written beside their place, synced, then renamed. */
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { InputError } from "../../errors.ts";
+
+/** Where the bytes of a new file go, one after another. */
+export interface FileSink {
+  /** Bytes written so far. */
+  readonly position: number;
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+let written = 0;
+
+/**
+ * Makes the file `target` of what `write` writes. Whatever goes wrong, in here or in `write`, nothing is left behind and a file that
+ * was there before is as it was. Disk full, no permission and the like are InputErrors.
+ */
+export async function writeAtomically(
+  target: string,
+  write: (sink: FileSink) => Promise<void>,
+): Promise<void> {
+  const directory = path.dirname(target);
+  const temporary = path.join(directory, `.${path.basename(target)}.${process.pid}.${written++}.partial`);
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(temporary, "wx");
+    await write(sinkOf(handle));
+    await handle.sync();
+    await handle.close();
+    await rename(temporary, target);
+  } catch (error) {
+    // A second close of a closed handle fails, and says nothing new.
+    await handle?.close().catch(() => {});
+    if (handle !== undefined) await rm(temporary, { force: true });
+    throw explained(target, error);
+  }
+  await syncDirectory(directory);
+}
+
+/** A whole file at once. */
+export function writeFileAtomically(target: string, content: Uint8Array | string): Promise<void> {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  return writeAtomically(target, (sink) => sink.write(bytes));
+}
+
+function sinkOf(handle: FileHandle): FileSink {
+  let position = 0;
+  return {
+    get position() {
+      return position;
+    },
+    async write(bytes) {
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position);
+        done += bytesWritten;
+        position += bytesWritten;
+      }
+    },
+  };
+}
+
+/** The new name itself must survive a power cut. Windows has no such call on directories. */
+async function syncDirectory(directory: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full; nothing was written",
+  EDQUOT: "the quota of the disk is used up; nothing was written",
+  EFBIG: "the file is larger than may be; nothing was written",
+  ENOENT: "the directory does not exist",
+  ENOTDIR: "the directory does not exist",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  EISDIR: "is a directory",
+};
+
+function explained(target: string, error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === undefined || !Object.hasOwn(REASONS, code)) return error;
+  return new InputError(`write: ${target}: ${REASONS[code]}`);
+}
