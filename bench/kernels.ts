@@ -4,13 +4,24 @@
  * multiply-add peak: trust the ratio, not the rate. A kernel above the best probe fails the run.
  */
 import { readFileSync } from "node:fs";
-import { AT_OPERANDS, AT_SCRATCH_BYTES, CONSTANT_PAGE_BYTES, CONTROL_BYTES } from "../kernels/layout.ts";
+import {
+  AT_OPERANDS,
+  AT_SCRATCH_BYTES,
+  CONSTANT_PAGE_BYTES,
+  CONTROL_BYTES,
+  SEQUENCE_ADAPTER,
+  SEQUENCE_BYTES,
+  SEQUENCE_FIRST_ROW,
+  SEQUENCE_ROWS,
+  SEQUENCE_SCALE,
+} from "../kernels/layout.ts";
 import { packedDtypes } from "../src/engine/dtypes/index.ts";
 
 const ROUNDS = 7;
 const ROUND_MS = 30;
 const PROBE_MS = 5;
 const MIB = 1 << 20;
+const ADAPTERS = 4;
 /** Read from DRAM, not from a cache: larger than the last level of small machines. */
 const STREAM_BYTES = 192 * MIB;
 
@@ -48,8 +59,19 @@ function fill(at: number, count: number): void {
   }
 }
 
+interface Memory {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+function matrix(rows: number, columns: number): Memory {
+  const at = reserve(rows * columns * 4);
+  fill(at, rows * columns);
+  return { at, bytes: rows * columns * 4 };
+}
+
 /** A weight (n, k): random blocks of int8 or nibbles, scales of 1. */
-function weight(dtype: string, n: number, k: number): { at: number; bytes: number } {
+function weight(dtype: string, n: number, k: number): Memory {
   const packed = packedDtypes[dtype as keyof typeof packedDtypes];
   const bytes = packed ? packed.packedBytes(n, k) : n * k * 4;
   const at = reserve(bytes);
@@ -64,15 +86,10 @@ function weight(dtype: string, n: number, k: number): { at: number; bytes: numbe
 }
 
 function linear(kernel: string, dtype: string, t: number, k: number, n: number): Case {
-  const rows = (columns: number) => {
-    const at = reserve(t * columns * 4);
-    fill(at, t * columns);
-    return { at, bytes: t * columns * 4 };
-  };
-  const w = kernel === "linear_grad_w" ? rows(k) : weight(dtype, n, k);
+  const w = kernel === "linear_grad_w" ? matrix(t, k) : weight(dtype, n, k);
   const backward = kernel.startsWith("linear_grad");
-  let x = rows(backward ? n : k);
-  const out = kernel === "linear_grad_w" ? weight("f32", n, k) : rows(backward ? k : n);
+  let x = matrix(t, backward ? n : k);
+  const out = kernel === "linear_grad_w" ? weight("f32", n, k) : matrix(t, backward ? k : n);
   if (kernel.startsWith("linear_i8")) {
     const record = { at: reserve((t * k * 144) / 32), bytes: (t * k * 144) / 32 };
     call("quantize", [x, record, t, k], t);
@@ -87,11 +104,34 @@ function linear(kernel: string, dtype: string, t: number, k: number, n: number):
   };
 }
 
-function call(
-  kernel: string,
-  operands: readonly (number | { at: number; bytes: number })[],
-  units: number,
-): void {
+/** LoRA: four sequences of equal length, each with its own adapter of shape (n, k). */
+function adapter(kernel: string, t: number, k: number, n: number): Case {
+  const [x, y, bank] = [matrix(t, k), matrix(t, n), matrix(ADAPTERS * n, k)];
+  const sequences = { at: reserve(ADAPTERS * SEQUENCE_BYTES), bytes: ADAPTERS * SEQUENCE_BYTES };
+  const view = new DataView(memory.buffer);
+  for (let i = 0; i < ADAPTERS; i++) {
+    const entry = sequences.at + i * SEQUENCE_BYTES;
+    view.setUint32(entry + SEQUENCE_FIRST_ROW, (i * t) / ADAPTERS, true);
+    view.setUint32(entry + SEQUENCE_ROWS, t / ADAPTERS, true);
+    view.setUint32(entry + SEQUENCE_ADAPTER, i, true);
+    view.setFloat32(entry + SEQUENCE_SCALE, 0.5, true);
+  }
+  const memoryOperands: Record<string, Memory[]> = {
+    adapter_linear: [x, bank, y],
+    adapter_linear_grad_x: [y, bank, x],
+    adapter_linear_grad_w: [y, x, bank],
+  };
+  const operands = [...memoryOperands[kernel]!, sequences, t, ADAPTERS, k, n, ADAPTERS, 0, 1];
+  const units = kernel.endsWith("grad_w") ? Math.ceil(k / 16) : t;
+  return {
+    name: `${kernel} ${t}×${n}×${k}`,
+    operations: 2 * t * n * k,
+    bytes: 0,
+    run: () => call(kernel, operands, units),
+  };
+}
+
+function call(kernel: string, operands: readonly (number | Memory)[], units: number): void {
   const view = new DataView(memory.buffer);
   operands.forEach((operand, i) => {
     const entry = AT_OPERANDS + 16 * i;
@@ -138,6 +178,10 @@ for (const [k, n] of [
   for (const t of [1, 16, 128])
     for (const dtype of ["q8_0_r8", "q4_0_r8"]) cases.push(linear(`linear_i8_${dtype}`, dtype, t, k, n));
 }
+
+for (const c of [128, 576])
+  for (const kernel of ["adapter_linear", "adapter_linear_grad_x", "adapter_linear_grad_w"])
+    cases.push(adapter(kernel, 256, c, 8), adapter(kernel, 256, 8, c));
 
 /** One round of a case: its seconds, and those of the multiply-add probe just before. */
 interface Round {

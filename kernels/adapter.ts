@@ -1,8 +1,9 @@
 /**
  * Linears whose weight is chosen per sequence from a bank of adapters (LoRA: Hu et al. 2021, arXiv:2106.09685), so that
  * users with different adapters share a batch. A row's result depends on its own sequence only.
- *   y = [y +] scale·(W·x)      dx = [dx +] scale·(Wᵀ·dy)      dW = [dW +] Σ dy·(scale·x), rows ascending
- * `scaled` 0 means scale 1. Rows of no sequence, or of one without adapter, add nothing (and are 0 without acc).
+ *   y = [y +] (scale·W)·x      dx = [dx +] (scale·W)ᵀ·dy      dW = [dW +] Σ dy·(scale·x), rows ascending
+ * The scale enters where a panel is packed, so that the core is the linears' own. `scaled` 0 means scale 1.
+ * Rows of no sequence, or of one without adapter, add nothing (and are 0 without acc).
  */
 import { check_units, extent } from "./extent";
 import {
@@ -10,7 +11,7 @@ import {
   SEQUENCE_SCALE,
 } from "./layout";
 import { address, fail, failed, has, has_scratch, scalar } from "./operands";
-import { BLOCK, block_scratch, multiply_panel, multiply_panel_scaled, PANEL_ROW, TILE_BYTES, units } from "./panels";
+import { BLOCK, block_scratch, multiply_panel, TILE_BYTES, units } from "./panels";
 import { pack_columns, pack_rows } from "./weight_f32";
 
 const SEQUENCES: usize = 3;
@@ -43,19 +44,12 @@ function scale_of(o: usize, entry: usize): f32 {
   return scalar(o, SCALED) ? load<f32>(entry, SEQUENCE_SCALE) : 1;
 }
 
-/** Scratch of a panel of whole depth, rounded up to 4, with a tile. */
-// @ts-ignore: decorator
-@inline
-function whole_panel(depth: i32): u64 {
-  return ((<u64>depth + 3) & ~3) * <u64>PANEL_ROW + <u64>TILE_BYTES;
-}
-
 /** Forward (transposed false: K to N columns) and grad_x (true: N to K). */
 function product(transposed: bool, o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
   const from = transposed ? n : k, to = transposed ? k : n;
   if (!has(o, 0, extent(t, from)) || !has(o, 1, extent(scalar(o, ADAPTERS), n, k))) return failed();
-  if (!has(o, 2, extent(t, to)) || !has_scratch(whole_panel(from))) return failed();
+  if (!has(o, 2, extent(t, to)) || !has_scratch(block_scratch(from))) return failed();
   let code = check_units(begin, end, <u64>t);
   if (!code) code = check_sequences(o);
   if (code) return code;
@@ -68,17 +62,27 @@ function product(transposed: bool, o: usize, begin: i32, end: i32, scratch: usiz
     const adapter = load<u32>(entry, SEQUENCE_ADAPTER);
     if (first >= last || adapter == <u32>NO_ADAPTER) continue;
     const w = address(o, 1) + (<usize>adapter * <usize>n * <usize>k << 2);
-    const x = address(o, 0) + (<usize>first * <usize>from << 2);
-    for (let u = 0; u < units(to); u++) {
-      if (transposed) pack_columns(w, k, u, 0, n, 1, scratch);
-      else pack_rows(w, n, k, u, 0, k, scratch);
-      multiply_panel_scaled(
-        last - first, from, x, <usize>from << 2, 4, scratch, y + <usize>first * pitch + (<usize>u << 6), pitch,
-        min(to - (u << 4), 16), scale_of(o, entry), scratch + <usize>whole_panel(from) - TILE_BYTES,
-      );
-    }
+    const x = address(o, 0) + (<usize>first * <usize>from << 2), rows_y = y + <usize>first * pitch;
+    add_product(transposed, last - first, x, w, n, k, scale_of(o, entry), rows_y, scratch);
   }
   return ERROR_NONE;
+}
+
+/** y (rows, N) += (scale·W)·x, or with W transposed y (rows, K). */
+function add_product(
+  transposed: bool, rows: i32, x: usize, w: usize, n: i32, k: i32, scale: f32, y: usize, scratch: usize,
+): void {
+  const inner = transposed ? n : k, outer = transposed ? k : n;
+  const edge = scratch + block_scratch(inner) - TILE_BYTES, x_row = <usize>inner << 2, y_row = <usize>outer << 2;
+  for (let u = 0; u < units(outer); u++) {
+    for (let from = 0; from < inner; from += BLOCK) {
+      const depth = min(BLOCK, inner - from);
+      if (transposed) pack_columns(w, k, u, from, depth, scale, scratch);
+      else pack_rows(w, n, k, u, from, depth, scale, scratch);
+      const x_block = x + (<usize>from << 2), out = y + (<usize>u << 6);
+      multiply_panel(rows, depth, x_block, x_row, 4, scratch, out, y_row, outer - (u << 4), true, edge);
+    }
+  }
 }
 
 export function adapter_linear(o: usize, begin: i32, end: i32, scratch: usize): i32 {

@@ -6,7 +6,7 @@ export * from "./embedding";
 export * from "./linear";
 export * from "./linear_i8";
 export * from "./pack";
-export { tile_1x16, tiles_2x16 } from "./panels";
+export { tile_1x16, tile_1x8, tiles_2x16, tiles_4x8 } from "./panels";
 export * from "./peak";
 export { quantize } from "./quantize";
 export * from "./attention";

@@ -12,7 +12,7 @@ const Q4_0_BYTES: usize = 18; // f16 scale, 16 bytes: low nibbles k 0–15, high
 const EIGHTS: u8 = 0x88; // two nibbles of value 0
 
 export function pack_f32_r16(src: usize, dst: usize, rows_valid: i32, k: i32): void {
-  pack_rows(src, rows_valid, k, 0, 0, k, dst);
+  pack_rows(src, rows_valid, k, 0, 0, k, 1, dst);
 }
 
 export function pack_f16_r16(src: usize, dst: usize, rows_valid: i32, k: i32): void {

@@ -4,28 +4,33 @@
  */
 import { PANEL_ROW, store_transposed } from "./panels";
 
-/** Panel of rows 16·unit…: out[d][r] = w[16·unit + r][from + d]; rows past n are zero. */
-export function pack_rows(w: usize, n: i32, k: i32, unit: i32, from: i32, depth: i32, out: usize): void {
+/** Panel of rows 16·unit…: out[d][r] = scale · w[16·unit + r][from + d]; rows past n are zero. */
+export function pack_rows(
+  w: usize, n: i32, k: i32, unit: i32, from: i32, depth: i32, scale: f32, out: usize,
+): void {
   const pitch = <usize>k << 2;
   const rows = min(n - (unit << 4), 16);
   let row = w + (<usize>(unit << 4) * <usize>k + <usize>from << 2);
   let r = 0;
-  for (; r + 4 <= rows; r += 4, row += pitch << 2) pack_4_rows(row, pitch, depth, out + (<usize>r << 2));
+  for (; r + 4 <= rows; r += 4, row += pitch << 2) pack_4_rows(row, pitch, depth, scale, out + (<usize>r << 2));
   for (; r < 16; r++, row += pitch) {
     let to = out + (<usize>r << 2);
-    for (let d = 0; d < depth; d++, to += PANEL_ROW) store<f32>(to, r < rows ? load<f32>(row + (<usize>d << 2)) : 0);
+    for (let d = 0; d < depth; d++, to += PANEL_ROW)
+      store<f32>(to, r < rows ? scale * load<f32>(row + (<usize>d << 2)) : 0);
   }
 }
 
-function pack_4_rows(row: usize, pitch: usize, depth: i32, out: usize): void {
+function pack_4_rows(row: usize, pitch: usize, depth: i32, scale: f32, out: usize): void {
+  const s = f32x4.splat(scale);
   let a = row, b = a + pitch, c = b + pitch, d = c + pitch;
   for (; depth >= 4; depth -= 4) {
-    store_transposed(v128.load(a), v128.load(b), v128.load(c), v128.load(d), out, PANEL_ROW);
+    const va = f32x4.mul(s, v128.load(a)), vb = f32x4.mul(s, v128.load(b));
+    store_transposed(va, vb, f32x4.mul(s, v128.load(c)), f32x4.mul(s, v128.load(d)), out, PANEL_ROW);
     a += 16; b += 16; c += 16; d += 16; out += PANEL_ROW << 2;
   }
   for (; depth > 0; depth--) {
-    store<f32>(out, load<f32>(a)); store<f32>(out, load<f32>(b), 4);
-    store<f32>(out, load<f32>(c), 8); store<f32>(out, load<f32>(d), 12);
+    store<f32>(out, scale * load<f32>(a)); store<f32>(out, scale * load<f32>(b), 4);
+    store<f32>(out, scale * load<f32>(c), 8); store<f32>(out, scale * load<f32>(d), 12);
     a += 4; b += 4; c += 4; d += 4; out += PANEL_ROW;
   }
 }

@@ -31,7 +31,7 @@ export function weight_bytes(dtype: i32, n: i32, k: i32): u64 {
 /** The panel [depth][16] of rows 16·unit… at k = from…: in `scratch`, or where it stands. */
 export function panel(dtype: i32, w: usize, n: i32, k: i32, unit: i32, from: i32, depth: i32, scratch: usize): usize {
   if (dtype == F32_R16) return panel_f32_r16(w, k, unit, from);
-  if (dtype == F32) pack_rows(w, n, k, unit, from, depth, scratch);
+  if (dtype == F32) pack_rows(w, n, k, unit, from, depth, 1, scratch);
   else if (dtype == F16_R16) panel_f16_r16(w, k, unit, from, depth, scratch);
   else if (dtype == Q8_0_R8) panel_q8_0_r8(w, k, unit, from, depth, scratch);
   else panel_q4_0_r8(w, k, unit, from, depth, scratch);

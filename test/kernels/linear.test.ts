@@ -5,7 +5,7 @@ import { fileDtypes, packedDtypes, packedOf } from "../../src/engine/dtypes/inde
 import { call, scratchOf, split } from "./harness.ts";
 import { closeTo, product, transpose, values } from "./products.ts";
 
-const SIZES = [1, 3, 15, 16, 17, 32, 37];
+const SIZES = [1, 3, 8, 15, 16, 17, 32, 37];
 const BLOCKS = [32, 64, 96];
 const DEEP = 300; // more than one panel block of 256
 
@@ -84,13 +84,13 @@ describe.each(Object.keys(weights))("linear over %s", (suffix) => {
   it("forward: f64 product, any split, any grouping of rows", () => {
     for (const k of ks)
       for (const n of SIZES)
-        for (const t of [1, 2, 5])
+        for (const t of [1, 2, 7])
           check({ kernel: `linear_${suffix}`, t, k, n, acc: t === 2 ? 1 : 0 }, suffix);
   });
   it("gradient of x", () => {
-    for (const k of ks.slice(0, 7))
+    for (const k of ks.slice(0, 8))
       for (const n of [...SIZES, DEEP])
-        for (const t of [1, 2, 5])
+        for (const t of [1, 2, 7])
           check({ kernel: `linear_grad_x_${suffix}`, t, k, n, acc: t === 2 ? 1 : 0 }, suffix);
   });
   it("refuses operands and scratch that are too small, and writes nothing", () => {

@@ -10,13 +10,11 @@ type Scratch = (d: Dimensions) => number;
 /** Depth of a decoded panel, and bytes of one step of it: kernels/panels.ts. */
 const BLOCK = 256;
 const PANEL_ROW = 64;
-/** A 2×16 tile for outputs that hang over the last column. */
+/** A tile of 2×16 or 4×8 for outputs that hang over the last column. */
 const TILE = 128;
 
 /** A panel of one block (depth in whole groups of 8 rows, as packed dtypes decode) and the tile. */
 const block = (depth: number) => ((Math.min(depth, BLOCK) + 7) & ~7) * PANEL_ROW + TILE;
-/** A panel of whole depth: the product of an adapter is scaled once it is complete. */
-const whole = (depth: number) => ((depth + 3) & ~3) * PANEL_ROW + TILE;
 
 const overK: Scratch = ({ k }) => block(k);
 const overN: Scratch = ({ n }) => block(n);
@@ -38,7 +36,7 @@ export const scratchBytes: Readonly<Record<string, Scratch>> = {
   linear_grad_x_q8_0_r8: overN,
   linear_grad_x_q4_0_r8: overN,
   linear_grad_w: overT,
-  adapter_linear: ({ k }) => whole(k),
-  adapter_linear_grad_x: ({ n }) => whole(n),
+  adapter_linear: overK,
+  adapter_linear_grad_x: overN,
   adapter_linear_grad_w: overT,
 };
