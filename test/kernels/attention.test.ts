@@ -209,6 +209,7 @@ describe("attention", () => {
     expect(code((o) => (words(o, 7)[8] = 4))).toBe(ERROR_SEQUENCE); // first row after the row
     expect(code((o) => (words(o, 7)[9] = 9))).toBe(ERROR_SEQUENCE); // rows beyond the batch
     expect(code((o) => (words(o, 7)[9] = 0xffffffff))).toBe(ERROR_SEQUENCE);
+    expect(code((o) => (words(o, 7)[1] = 2))).toBe(ERROR_SEQUENCE); // rows end before the row
   });
 
   test("errors with a cache", () => {

@@ -38,6 +38,20 @@ describe("sample", () => {
     for (const parts of [1, 2, 3]) expect(sample(logits, v, temperature, { parts })).toEqual(expected);
   });
 
+  test("a token far below the first is skipped only where no random number could lift it", () => {
+    const [o, v] = [300, 64];
+    const logits = new Float32Array(o * v).map((_, i) => (i % v < 4 ? 6 : 0));
+    const expected = Array.from({ length: o }, (_, row) => {
+      const lifted = Array.from(
+        { length: v },
+        (_, i) => logits[i] - Math.log(-Math.log(uniform(random(11, 5, 3, row, i)))),
+      );
+      return lifted.indexOf(Math.max(...lifted));
+    });
+    expect(expected.filter((token) => token >= 4).length).toBeGreaterThan(3);
+    expect(sample(logits, v, 1)).toEqual(expected);
+  });
+
   test("ties, NaN and masked logits", () => {
     const logits = Float32Array.from([1, 2, 2, 2, 0, 2, 2, 2, 2]);
     expect(sample(logits, 9, 0)).toEqual([1]);

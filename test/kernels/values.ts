@@ -28,7 +28,10 @@ export function expectClose(
   }
 }
 
-/** Runs a kernel in 1, 2 and 3 parts on copies of the outputs; fails unless code is 0 and all parts give the same bits. */
+/**
+ * Runs a kernel in 1, 2 and 3 parts on copies of the outputs; fails unless the code is 0, all parts give the same bits, and no two parts
+ * change the same element.
+ */
 export function runParts(
   name: string,
   operands: readonly Operand[],
@@ -38,6 +41,14 @@ export function runParts(
 ): void {
   const results = [1, 2, 3].map((parts) => runRanges(name, operands, outputs, split(units, parts), scratch));
   for (const result of results) expect(result, `${name} in parts`).toEqual(results[0]);
+  const alone = split(units, 3).map((range) => runRanges(name, operands, outputs, [range], scratch));
+  outputs.forEach((output, i) => {
+    const before = operands[output] as Float32Array;
+    before.forEach((value, j) => {
+      const changes = alone.filter((result) => !Object.is(result[i][j], value)).length;
+      if (changes > 1) expect.fail(`${name}: ${changes} parts write operand ${output} [${j}]`);
+    });
+  });
   outputs.forEach((output, i) => {
     (operands[output] as Float32Array).set(results[0][i]);
   });
