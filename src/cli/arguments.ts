@@ -1,5 +1,5 @@
 /** What people write after an option, as numbers: every rule about it stands here. Errors are usage errors (exit code 2). */
-import { InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { THREADS_MAX } from "../../kernels/layout.ts";
 import { fileDtypes } from "../engine/dtypes/index.ts";
 import type { WeightType } from "../llm/models/load.ts";
@@ -54,7 +54,7 @@ const POSITIONS_MAX = 2 ** 24;
 
 /** Options that several commands share, in the words of llama.cpp where it has some. */
 export const shared = {
-  model: () => new Option("-m, --model <file>", "the model, a GGUF file").makeOptionMandatory(),
+  model: () => new Option("-m, --model <file>", "the model, a GGUF file (required)"),
   type: () =>
     new Option("--type <type>", "weights in memory: as in the file, or encoded anew")
       .choices(["file", ...Object.keys(fileDtypes)])
@@ -78,4 +78,10 @@ function weightType(text: string): WeightType {
   const found = weightTypes.find((type) => type === text.toLowerCase());
   if (found) return found;
   throw new InvalidArgumentError(`Types are ${weightTypes.join(", ")}.`);
+}
+
+/** For hooks before an action; commander's own check comes before that of mistyped options, and would hide them. */
+export function requireModel(_program: Command, command: Command): void {
+  if (command.opts().model === undefined)
+    command.error("error: required option '-m, --model <file>' not specified");
 }

@@ -37,7 +37,7 @@ function usageMessage(text: string, command: Command): string {
 }
 
 // What reads our output may have seen enough.
-process.stdout.on("error", (error) => process.exit(fail(error)));
+process.stdout.on("error", (error) => process.exit(fail(Object.assign(error, { path: "stdout" }))));
 process.on("SIGINT", () => {
   if (process.listenerCount("SIGINT") === 1) process.exit(EXIT.interrupted);
 });

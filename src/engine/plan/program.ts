@@ -10,7 +10,7 @@ import { printType } from "../graph/print.ts";
 import { BLOCK } from "../ops/quantize.ts";
 import { expand } from "../transform/expand.ts";
 import { type Access, barriers } from "./barriers.ts";
-import { encode, type Instruction, type Operand, opcodeOf } from "./bytes.ts";
+import { encode, type Instruction, type Operand, opcodeOf, planBytes } from "./bytes.ts";
 import { constant, extentAt, extentOf, times } from "./extent.ts";
 import type { Work } from "./kernels.ts";
 import { type Lowered, lower } from "./lower.ts";
@@ -125,13 +125,7 @@ export function compile(graphs: Readonly<Record<string, Graph>>, options: Progra
   const arenas = lowered.map((plan) => placeArena(plan, slots));
   const plans = lowered.map((plan, i) => {
     const instructions = instructionsOf(plan, placer(plan, arenas[i].offsets, leaves.places, slots), slots);
-    return {
-      name: expanded[i][0],
-      lowered: plan,
-      ranges: plan.ranges,
-      instructions,
-      bytes: encode({ scratch, instructions }),
-    };
+    return { name: expanded[i][0], lowered: plan, ranges: plan.ranges, scratch, instructions };
   });
 
   const tableEnds = new Cursor(leaves.bytes[layout.REGION_CONSTANTS]);
@@ -139,7 +133,7 @@ export function compile(graphs: Readonly<Record<string, Graph>>, options: Progra
     ([name, bytes]) => [name, { offset: tableEnds.take(bytes), bytes }] as const,
   );
   const planEnds = new Cursor(0);
-  const planOffsets = plans.map(({ bytes }) => planEnds.take(bytes.length));
+  const planOffsets = plans.map((plan) => planEnds.take(planBytes(plan)));
   const regions = regionsOf([
     layout.CONTROL_BYTES,
     layout.CONSTANT_PAGE_BYTES,
@@ -162,7 +156,10 @@ export function compile(graphs: Readonly<Record<string, Graph>>, options: Progra
     regions,
     scratchBytes: scratch,
     plans: new Map(
-      plans.map((plan, i) => [plan.name, { ...plan, offset: start(layout.REGION_PLANS) + planOffsets[i] }]),
+      plans.map((plan, i) => {
+        const offset = start(layout.REGION_PLANS) + planOffsets[i];
+        return [plan.name, { ...plan, offset, bytes: encode(plan) }];
+      }),
     ),
     leaves: new Map(
       [...leaves.places].map(([name, place]) => [
