@@ -82,23 +82,29 @@ test("1, 2 and 3 threads and the in-process host give the same bits", async () =
   }
 });
 
-test("runs asked for at once are done one after the other", async () => {
-  const made = image(
-    [
-      {
-        scratch: 0,
-        instructions: [
-          fillState(1, 1024),
-          instruction("accumulate", 1, [at(ARENA, 0, 4096, "rw"), at(STATE, 0, 4096, "r"), int(1024)]),
-        ],
-      },
-    ],
-    { threads: 2 },
-  );
-  const host = await load(made, 2);
-  await Promise.all(Array.from({ length: 50 }, () => host.run(made.plans[0], 0, 2)));
-  expect([...new Set(new Float32Array(host.memory, made.address(ARENA), 1024))]).toEqual([50]);
-});
+test.each([false, true])(
+  "runs asked for at once are done in their turns, in process: %s",
+  async (inProcess) => {
+    const threads = inProcess ? 1 : 2;
+    const add = instruction("accumulate", 1, [
+      at(ARENA, 0, 4096, "rw"),
+      at(STATE, 0, 4096, "r"),
+      int({ a: 0, slot: layout.SLOT_ROWS, b: 1 }),
+    ]);
+    const made = image([{ scratch: 0, instructions: [fillState(1, 1024), add] }], {
+      threads,
+      maxima: { rows: 64 },
+    });
+    const host = await load(made, threads, inProcess);
+    const { signal } = new AbortController();
+    const runs = Array.from({ length: 64 }, (_, i) =>
+      host.run(made.plans[0], 0, 2, { slots: { rows: i + 1 }, ...(i % 2 ? { signal } : {}) }),
+    );
+    await Promise.all(runs);
+    const sums = [...new Float32Array(host.memory, made.address(ARENA), 65)];
+    expect(sums).toEqual(Array.from({ length: 65 }, (_, i) => 64 - i));
+  },
+);
 
 test.each([1, 2])(
   "an abort is honoured within 100 ms on %i threads, and the host works on",

@@ -1,10 +1,12 @@
 /** What runs plans: memory and threads for the wasm. */
-import type { ControlBlock, ControlSetup } from "./control.ts";
+import type { ControlBlock, ControlSetup, Slots } from "./control.ts";
 import { features } from "./features.ts";
 import { InProcessHost } from "./in_process.ts";
 import { WorkerHost } from "./node.ts";
 
 export interface RunOptions {
+  /** Slots to set for this run and those after it; set in its turn, not while another run is at work. */
+  readonly slots?: Slots;
   /** Stops the run within 100 ms; the promise is then rejected with the signal's reason. */
   readonly signal?: AbortSignal;
 }

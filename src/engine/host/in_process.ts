@@ -1,15 +1,19 @@
-/** Runs plans on the caller's thread, without workers or shared memory. */
+/**
+ * Runs plans on the caller's thread, without workers or shared memory. The …Sync methods work at once: not for use while a promise
+ * of the others is open.
+ */
 import { readFile } from "node:fs/promises";
 import * as layout from "../../../kernels/layout.ts";
 import { asset } from "./assets.ts";
-import { ControlBlock, type ControlSetup, NO_LIMIT } from "./control.ts";
+import { ControlBlock, type ControlSetup, NO_LIMIT, type Slots } from "./control.ts";
 import { type PlanError, planError } from "./errors.ts";
 import type { Host, RunOptions } from "./host.ts";
 import { PAGE_BYTES, pages } from "./pages.ts";
+import { Turns } from "./turns.ts";
 
 type Exports = Record<string, (...values: number[]) => number>;
 
-/** Cost between two looks at the signal: some 20 ms of a slow core. */
+/** Cost of a piece. */
 const TURN = 2n ** 24n;
 
 export class InProcessHost implements Host {
@@ -17,6 +21,7 @@ export class InProcessHost implements Host {
   readonly memory: ArrayBufferLike;
   readonly control: ControlBlock;
   private readonly exports: Exports;
+  private readonly turns = new Turns();
   private poisoned: PlanError | undefined;
 
   private constructor(instance: WebAssembly.Instance, bytes: number) {
@@ -34,8 +39,8 @@ export class InProcessHost implements Host {
     return new InProcessHost(instance, bytes);
   }
 
-  async open(setup?: ControlSetup): Promise<void> {
-    this.openSync(setup);
+  open(setup?: ControlSetup): Promise<void> {
+    return this.turns.take(() => this.openSync(setup));
   }
 
   openSync(setup?: ControlSetup): void {
@@ -44,9 +49,23 @@ export class InProcessHost implements Host {
     if (this.callSync("open") !== layout.ERROR_NONE) throw planError(this.memory);
   }
 
-  async run(plan: number, first: number, last: number, { signal }: RunOptions = {}): Promise<void> {
-    if (!signal) return this.runSync(plan, first, last);
+  run(plan: number, first: number, last: number, { slots, signal }: RunOptions = {}): Promise<void> {
+    return this.turns.take(() => {
+      if (!signal) return this.runSync(plan, first, last, slots);
+      return this.runInPieces(plan, first, last, signal, slots);
+    });
+  }
+
+  /** Looks at the signal, and lets others work, between pieces of some 20 ms. */
+  private async runInPieces(
+    plan: number,
+    first: number,
+    last: number,
+    signal: AbortSignal,
+    slots: Slots = {},
+  ) {
     signal.throwIfAborted();
+    this.control.setSlots(slots);
     this.control.abort = false;
     this.control.budget = TURN;
     let status = this.callSync("run", plan, first, last, 0, 1);
@@ -59,14 +78,15 @@ export class InProcessHost implements Host {
     this.settle(status);
   }
 
-  runSync(plan: number, first: number, last: number): void {
+  runSync(plan: number, first: number, last: number, slots: Slots = {}): void {
+    this.control.setSlots(slots);
     this.control.abort = false;
     this.control.budget = NO_LIMIT;
     this.settle(this.callSync("run", plan, first, last, 0, 1));
   }
 
-  async call(name: string, ...values: number[]): Promise<number> {
-    return this.callSync(name, ...values);
+  call(name: string, ...values: number[]): Promise<number> {
+    return this.turns.take(() => this.callSync(name, ...values));
   }
 
   callSync(name: string, ...values: number[]): number {

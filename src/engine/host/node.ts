@@ -7,6 +7,7 @@ import { ControlBlock, type ControlSetup, NO_LIMIT } from "./control.ts";
 import { planError } from "./errors.ts";
 import type { Host, RunOptions } from "./host.ts";
 import { pages } from "./pages.ts";
+import { Turns } from "./turns.ts";
 import type { Call, Reply, ThreadData } from "./worker.ts";
 
 interface Waiting {
@@ -22,8 +23,7 @@ export class WorkerHost implements Host {
   private readonly exports: ReadonlySet<string>;
   /** The call that thread 0 is at work on. */
   private waiting: Waiting | undefined;
-  /** Calls come one after the other: each waits for this. */
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns();
   /** Why nothing runs any more. A trap is forgotten at the next `open`. */
   private broken: { readonly error: Error; readonly forGood: boolean } | undefined;
   private trap: string | undefined;
@@ -58,7 +58,7 @@ export class WorkerHost implements Host {
   }
 
   async open(setup?: ControlSetup): Promise<void> {
-    await this.inTurn(async () => {
+    await this.turns.take(async () => {
       if (!this.broken?.forGood) this.broken = undefined;
       this.trap = undefined;
       if (setup) this.control.write(setup, this.threads);
@@ -66,9 +66,15 @@ export class WorkerHost implements Host {
     });
   }
 
-  async run(plan: number, first: number, last: number, { signal }: RunOptions = {}): Promise<void> {
-    await this.inTurn(async () => {
+  async run(
+    plan: number,
+    first: number,
+    last: number,
+    { slots = {}, signal }: RunOptions = {},
+  ): Promise<void> {
+    await this.turns.take(async () => {
       signal?.throwIfAborted();
+      this.control.setSlots(slots);
       const stop = () => this.abort();
       this.control.abort = false;
       this.control.budget = NO_LIMIT;
@@ -84,7 +90,7 @@ export class WorkerHost implements Host {
   }
 
   call(name: string, ...values: number[]): Promise<number> {
-    return this.inTurn(async () => {
+    return this.turns.take(async () => {
       if (!this.exports.has(name)) throw new Error(`host: the wasm exports no function "${name}"`);
       this.control.abort = false;
       return this.send(name, values);
@@ -98,13 +104,6 @@ export class WorkerHost implements Host {
   async close(): Promise<void> {
     this.end(new Error("host: closed"));
     await Promise.all(this.workers.map((worker) => worker.terminate()));
-  }
-
-  /** Does one piece of work after the one before it, however that ended. */
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.last.then(work, work);
-    this.last = turn.catch(() => undefined);
-    return turn;
   }
 
   private send(name: string, values: readonly number[]): Promise<number> {
