@@ -81,7 +81,7 @@ describe("expansion", () => {
     const checked = checkStudy(demo, () => "demo", TASKS);
     const all = expand(checked);
     expect(all.filter((c) => c.settings.data === "generated").length).toBe(66);
-    expect(all.filter((c) => c.settings.data === "real").length).toBe(6);
+    expect(all.filter((c) => c.settings.data === "real").length).toBe(7);
     expect(all.some((c) => c.dev && c.settings.history === "placebo")).toBe(false);
     // The demo is the study file it would be as YAML.
     expect(expand(parseStudy(stringify(demo), "demo.yaml", TASKS))).toEqual(all);

@@ -42,12 +42,13 @@ export function measure(study: Study, arms: readonly Arm[], contrast: Contrast):
   const data = study.data[tasks[0]];
   const untested = (reason: string): Untested => ({ contrast, data, reason });
   const parts: Part[] = [];
-  const left: string[] = [];
+  const reasons = new Map<string, string[]>();
   for (const task of tasks) {
     const part = contrast.limits ? regret(study, arms, contrast, task) : difference(arms, contrast, task);
-    if (typeof part === "string") left.push(`${task}: ${part}`);
-    else parts.push(part);
+    if (typeof part !== "string") parts.push(part);
+    else reasons.set(part, [...(reasons.get(part) ?? []), task]);
   }
+  const left = [...reasons].map(([reason, names]) => `${names.join(", ")}: ${reason}`);
   if (parts.length === 0) return untested(left.join("; "));
   const weights =
     contrast.combine === "mean" ? parts.map(() => 1 / parts.length) : slopeWeights(study, arms, parts);

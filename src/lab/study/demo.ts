@@ -2,8 +2,10 @@
 import type { StudyInput } from "./study_file.ts";
 
 const GENERATED = ["taste", "tags", "template"];
+/** Without history 3.6 bits of an answer are unknown in tags, 2.6 in template, 1 in taste. */
+const HARDEST = "tags";
 
-/** 66 cells on generated users, 6 on the State of the Union; five minutes on two cores. */
+/** 66 cells on generated users, 7 on the State of the Union; five minutes on two cores. */
 export const demo: StudyInput = {
   name: "demo",
   description: "Three generated tasks and one real one, in five minutes on two cores.",
@@ -22,6 +24,7 @@ export const demo: StudyInput = {
     { task: GENERATED, method: "lora", history: "placebo", h: 64, training_tokens: 6000 },
     { task: GENERATED, method: ["baseline:majority", "baseline:nearest"], h: [8, 64] },
     { task: "sotu-choice", method: ["none", "rag", "lora"], h: 16, k: 4, training_tokens: 3000 },
+    { task: "sotu-choice", method: "lora", compression: "q8_0", h: 16, training_tokens: 3000 },
     { task: "sotu-choice", method: ["rag", "lora"], history: "placebo", h: 16, k: 4, training_tokens: 3000 },
     { task: "sotu-choice", method: "baseline:nearest", h: 16 },
   ],
@@ -40,7 +43,7 @@ export const demo: StudyInput = {
         id: `hardest-h${h}`,
         guideline: "G1",
         claim: "beats",
-        on: { task: "template", compression: "f32", h },
+        on: { task: HARDEST, compression: "f32", h },
         a: { method: "rag" },
         b: { method: "lora", training_tokens: "max" },
       },
@@ -70,12 +73,19 @@ export const demo: StudyInput = {
       b: { compression: "f32" },
     },
     {
-      id: "sotu-rag",
-      guideline: "G1",
+      id: "quantized-lora-sotu",
+      guideline: "G5",
+      claim: "no-worse",
+      on: { task: "sotu-choice", method: "lora" },
+      a: { compression: "q8_0" },
+      b: { compression: "f32" },
+    },
+    {
+      id: "personal-rag-sotu",
       claim: "beats",
-      on: { task: "sotu-choice", h: 16 },
-      a: { method: "rag" },
-      b: { method: "lora" },
+      on: { task: "sotu-choice", method: "rag" },
+      a: { history: "own" },
+      b: { history: "placebo" },
     },
   ],
   time_budget: "5m",

@@ -1,0 +1,141 @@
+/** How numbers, verdicts and contrasts are written, in the terminal and in the report alike. */
+
+import type { Status } from "../study/judge.ts";
+import { isBaseline, type METHODS, type Method, methodLabel } from "../study/settings.ts";
+import type { Interval } from "../study/statistics.ts";
+import type { Contrast, Selector } from "../study/study_file.ts";
+import type { Data, Verdict } from "../study/verdicts.ts";
+
+const MINUS = "−";
+
+/** 0.126 → "0.13", −0.126 → "−0.13"; never "−0.00". */
+export function number(value: number, digits = 2): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "–" : value < 0 ? `${MINUS}∞` : "∞";
+  const text = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(text) !== 0 ? MINUS + text : text;
+}
+
+/** With its sign: "+0.13", "−0.13", "0.00". */
+export function signed(value: number, digits = 2): string {
+  const text = number(value, digits);
+  return value > 0 && Number(text) !== 0 ? `+${text}` : text;
+}
+
+export function whole(value: number): string {
+  return value.toLocaleString("en-US", { maximumFractionDigits: 0 });
+}
+
+/** In the unit of a contrast: bits per byte as per cent of none's, all else as it is. */
+export function effect(value: number, unit: string): string {
+  return unit === "of none's bits/byte" ? `${signed(100 * value, 1)} %` : signed(value);
+}
+
+export function range([low, high]: Interval, unit: string): string {
+  return `[${effect(low, unit)}, ${effect(high, unit)}]`;
+}
+
+export function bytes(value: number): string {
+  if (value >= 2 ** 30) return `${number(value / 2 ** 30, 2)} GiB`;
+  if (value >= 2 ** 20) return `${number(value / 2 ** 20, 1)} MiB`;
+  return `${number(value / 2 ** 10, 0)} KiB`;
+}
+
+export function duration(seconds: number): string {
+  if (seconds >= 5400) return `${number(seconds / 3600, 1)} h`;
+  if (seconds >= 90) return `${number(seconds / 60, 1)} min`;
+  return seconds >= 1 ? `${number(seconds, 1)} s` : `${number(1000 * seconds, 0)} ms`;
+}
+
+/** Generated users can only give back what was planted in them, so their verdicts have words of their own. */
+export function statusWord(status: Status, data: Data): string {
+  if (data === "real" || status === "not enough evidence" || status === "not tested") return status;
+  return status === "supported" ? "recovered" : "not recovered";
+}
+
+export const SHORT_METHODS: Record<keyof typeof METHODS, string> = {
+  none: "none",
+  rag: "rag",
+  lora: "lora",
+  "rag+lora-reused": "rag+lora reused",
+  "rag+lora-trained": "rag+lora trained",
+};
+
+export function shortMethod(method: Method): string {
+  return isBaseline(method) ? methodLabel(method) : SHORT_METHODS[method as keyof typeof METHODS];
+}
+
+const TOKEN_WORDS = {
+  min: "fewest tokens",
+  max: "most tokens",
+  plateau: "tokens of the plateau",
+  "4*plateau": "4 × tokens of the plateau",
+};
+
+/** "rag (k 8)", "f32, h 64": what a selector fixes. */
+function selection({
+  method,
+  history,
+  model,
+  compression,
+  h,
+  k,
+  training_tokens: tokens,
+  rank,
+  alpha,
+}: Selector): string {
+  const settings = [
+    history === "placebo" ? "placebo history" : history && "own history",
+    [model, compression].filter(Boolean).join(" "),
+    h && `h ${h}`,
+    k && `k ${k}`,
+    typeof tokens === "string" ? TOKEN_WORDS[tokens] : tokens && `${whole(tokens)} tokens`,
+    rank && `r ${rank}`,
+    alpha && `α ${alpha}`,
+  ]
+    .filter(Boolean)
+    .join(", ");
+  if (!method) return settings;
+  return settings === "" ? shortMethod(method) : `${shortMethod(method)} (${settings})`;
+}
+
+const CLAIMS = { beats: "beats", "gain-below": "gains less than δ on", "no-worse": "is no worse than" };
+
+/** A contrast as a sentence: what is claimed, and where. */
+export function sentence(contrast: Contrast): { claim: string; where: string } {
+  const { task, ...on } = contrast.on;
+  const tasks =
+    task.length > 1 && contrast.combine === "mean" ? `mean of ${task.join(", ")}` : task.join(", ");
+  const where = [tasks, selection(on)].filter((text) => text !== "").join(": ");
+  if (contrast.limits) {
+    return { claim: "the best that fits gains less than δ on the strongest that fits", where };
+  }
+  const [a, b] = [selection(contrast.a), selection(contrast.b)];
+  if (contrast.combine === "slope") {
+    const claims = {
+      beats: "gains on",
+      "gain-below": "gains less than δ on",
+      "no-worse": "does not lose against",
+    };
+    return { claim: `${a} ${claims[contrast.claim]} ${b} from the easiest to the hardest task`, where };
+  }
+  return { claim: `${a} ${CLAIMS[contrast.claim]} ${b}`, where };
+}
+
+/** What a verdict says in numbers, or why there is none. */
+export function evidence(verdict: Verdict): string {
+  if (verdict.status === "not tested") return verdict.reason;
+  const { estimate, unit, interval, margin, n } = verdict;
+  const size = unit === "of none's bits/byte" ? `${number(100 * margin, 1)} %` : number(margin);
+  return `${effect(estimate, unit)} ${range(interval, unit)}, δ ${size}, n ${n}`;
+}
+
+export const UNIT_WORDS: Record<string, string> = {
+  S: "share of the gain that Bayes allows",
+  accuracy: "accuracy",
+  "of none's bits/byte": "of none's bits per byte",
+};
+
+/** What would settle a contrast that is open. */
+export function openWord({ usersNeeded, n }: { usersNeeded: number; n: number }): string {
+  return usersNeeded > n ? `about ${whole(usersNeeded)} users needed` : "too near its margin";
+}
