@@ -125,14 +125,9 @@ export const kernels: Record<OpName, KernelRow> = {
 
   store: row((node) => {
     const [target, x] = node.inputs;
-    const n = extentOf(x.shape);
-    const ones = [1, 1, 1].map(constant);
-    const operands = [
-      read(x),
-      write(target),
-      ...[n, ...ones, constant(1), ...[0, 0, 0, 0].map(constant)].map(int),
-    ];
-    return { kernel: "copy", operands, units: n, cost: () => 1 };
+    const [r, c] = [dimExtent(x.shape[0]), extentOf(x.shape.slice(1))];
+    const rest = [constant(1), constant(1), c, constant(1), constant(0), constant(0), constant(0)];
+    return work("copy", [read(x), write(target), ...[r, c, ...rest].map(int)], r, c);
   }),
   accumulate: row((node) => {
     const [state, x] = node.inputs;

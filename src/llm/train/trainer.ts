@@ -26,6 +26,11 @@ export interface TrainerSetup {
   readonly threads?: number;
   readonly inProcess?: boolean;
   readonly memoryLimit?: number;
+  /**
+   * Several adapters that learn side by side and must not feel each other: the weights of each add up to 1 in a step, and gradients are
+   * taken as they are. Needs maxNorm 0, because a norm over all adapters would tie them together.
+   */
+  readonly sideBySide?: boolean;
 }
 
 export interface StepResult {
@@ -61,9 +66,11 @@ export class Trainer {
   readonly parameters: readonly string[];
   /** Steps done. */
   step = 0;
+  private readonly sideBySide: boolean;
 
-  private constructor(engine: Engine) {
+  private constructor(engine: Engine, sideBySide: boolean) {
     this.engine = engine;
+    this.sideBySide = sideBySide;
     const prefix = "gradient.";
     this.parameters = [...engine.program.leaves.keys()]
       .filter((name) => name.startsWith(prefix))
@@ -73,8 +80,18 @@ export class Trainer {
   /** A trainer whose weights and parameters are still to be filled. */
   static async open(setup: TrainerSetup): Promise<Trainer> {
     const engine = await Engine.open(compileTraining(setup), { inProcess: setup.inProcess });
-    engine.f32("schedule").set(initialSchedule().data);
-    return new Trainer(engine);
+    const trainer = new Trainer(engine, setup.sideBySide ?? false);
+    trainer.restart();
+    return trainer;
+  }
+
+  /** Forgets moments and steps, and what they were of: parameters are to be filled anew. */
+  restart(): void {
+    for (const name of this.parameters)
+      for (const kind of ["gradient", "moment1", "moment2"]) this.engine.f32(`${kind}.${name}`).fill(0);
+    this.engine.f32("schedule").set(initialSchedule().data);
+    this.engine.f32("weight_sum").fill(0);
+    this.step = 0;
   }
 
   /** Forward and backward over the micro-batches, then one step of the optimizer. */
