@@ -1,7 +1,7 @@
 /**
  * Speed of the linear kernels beside this machine's own peaks, on one thread. `npm run build && node dist/bench/kernels.js [filter]`
  * Cases take turns over several rounds, so that noise meets all of them, and each stands right after a probe of the machine's
- * multiply-add peak: trust the ratio, not the rate. A kernel above the best probe fails the run.
+ * multiply-add peak: best beside best is the figure to trust. A kernel above the best probe fails the run.
  */
 import { readFileSync } from "node:fs";
 import {
@@ -200,19 +200,17 @@ for (let round = 0; round < ROUNDS; round++)
 const all = [...rounds.values()].flat();
 const roof = OPERATIONS / Math.min(...all.map((round) => round.probe));
 console.log(`multiply-add probe: ${(roof / 1e9).toFixed(1)} GFLOP/s at best, one thread, 4 lanes\n`);
-console.log(`${"".padEnd(36)}   best  median  of probe    GB/s    (Gop/s)`);
+console.log(`${"".padEnd(36)}   best  of probe  median Gop/s  read GB/s`);
 for (const [each, of] of rounds) {
   const best = Math.min(...of.map((round) => round.seconds));
   const rate = each.operations / best;
-  const share = median(of.map((round) => (each.operations / round.seconds) * (round.probe / OPERATIONS)));
+  const typical = each.operations / median(of.map((round) => round.seconds));
+  const columns = each.operations
+    ? [(rate / 1e9).toFixed(1), `${((100 * rate) / roof).toFixed(0)} %`, (typical / 1e9).toFixed(1)]
+    : ["", "", ""];
+  const read = each.bytes ? (each.bytes / best / 1e9).toFixed(1) : "";
   console.log(
-    [
-      each.name.padEnd(36),
-      (rate / 1e9).toFixed(1).padStart(6),
-      (each.operations / median(of.map((round) => round.seconds)) / 1e9).toFixed(1).padStart(7),
-      (each.operations ? `${(100 * share).toFixed(0)} %` : "").padStart(9),
-      (each.bytes ? (each.bytes / best / 1e9).toFixed(1) : "").padStart(7),
-    ].join(" "),
+    each.name.padEnd(36) + [...columns, read].map((text, i) => text.padStart([7, 10, 14, 11][i]!)).join(""),
   );
   // Integer kernels have another roof.
   if (rate > 1.02 * roof && !each.name.startsWith("linear_i8"))
