@@ -1,6 +1,7 @@
 /**
- * Everything that can be known before a plan runs, in 64 bits and at the maxima of the slots: after `check` no operand can
- * leave its region, no write can reach memory that plans may not write, and no kernel can get operands that are not its own.
+ * Everything that can be known before a plan runs, in 64 bits and at the maxima of the slots: after `check` no operand
+ * can leave its region, no write can reach memory that plans may not write, and no kernel can get operands that are not
+ * its own.
  */
 import {
   ACCESS_READ,
@@ -141,7 +142,8 @@ function check_instructions(plan: u32): i32 {
   }
   const words = word(plan, 1);
   if (word(plan, 0) != PLAN_MAGIC) return fail(ERROR_BAD_PLAN, -1, word(plan, 0), PLAN_MAGIC);
-  if (words < <u32>PLAN_HEADER_WORDS || words > (end - plan) >> 2) return fail(ERROR_BAD_PLAN, -1, words, (end - plan) >> 2);
+  const space = (end - plan) >> 2;
+  if (words < <u32>PLAN_HEADER_WORDS || words > space) return fail(ERROR_BAD_PLAN, -1, words, space);
   if (word(plan, 3) > load<u32>(AT_SCRATCH_BYTES)) {
     return fail(ERROR_SCRATCH, -1, word(plan, 3), load<u32>(AT_SCRATCH_BYTES));
   }
@@ -158,7 +160,9 @@ function check_instructions(plan: u32): i32 {
   return at == words ? ERROR_NONE : fail(ERROR_BAD_PLAN, -1, at, words);
 }
 
-/** One instruction of at most `left` words: lengths, opcode, and that its operands are those of the opcode's signature. */
+/**
+ * One instruction of at most `left` words: lengths, opcode, and that its operands are those of the opcode's signature.
+ */
 function check_instruction(at: u32, left: u32): i32 {
   if (left < <u32>INSTRUCTION_HEADER_WORDS) return fail(ERROR_BAD_PLAN, -1, left, INSTRUCTION_HEADER_WORDS);
   const words = word(at, 0) >> 16;
@@ -211,7 +215,10 @@ function most(slot: u32): u64 {
   return slot == 0 ? 0 : word(AT_SLOT_LIMITS, slot);
 }
 
-/** A memory operand stays in its region at the maxima of its slots, and its instruction may do with it what its kernel does. */
+/**
+ * A memory operand stays in its region at the maxima of its slots, and its instruction may do with it what its kernel
+ * does.
+ */
 function check_memory(operand: u32, i: u32, takes: u32): i32 {
   const access = (word(operand, 0) >> 8) & 0xff;
   const region = word(operand, 0) >> 16;
@@ -245,7 +252,8 @@ function check_overlap(at: u32, takes: u32): i32 {
     const index = first + i * (MEMORY_OPERAND_WORDS << 2);
     for (let j: u32 = 0; j < count; j++) {
       const written = first + j * (MEMORY_OPERAND_WORDS << 2);
-      if (writes_operand(takes, j) && overlap(index, written)) return fail(ERROR_PERMISSION, j, word(written, 1), word(index, 1));
+      if (!writes_operand(takes, j) || !overlap(index, written)) continue;
+      return fail(ERROR_PERMISSION, j, word(written, 1), word(index, 1));
     }
   }
   return ERROR_NONE;

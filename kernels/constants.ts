@@ -1,4 +1,7 @@
-/** The constant page: 16-byte splats that kernels load before their loops (a v128 constant inside a loop is rebuilt by V8 at every turn). */
+/**
+ * The constant page: 16-byte splats that kernels load before their loops (a v128 constant inside a loop is rebuilt by
+ * V8 at every turn).
+ */
 import { CONTROL_BYTES } from "./layout";
 
 export const PAGE: usize = <usize>CONTROL_BYTES;
@@ -11,7 +14,8 @@ export const PAGE_LN2_LOW: usize = 64;
 export const PAGE_EXP_0: usize = 80; // six coefficients, highest power first
 export const PAGE_EXP_MAX: usize = 176;
 export const PAGE_EXP_MIN: usize = 192;
-export const PAGE_EXP_ROUND: usize = 208; // 1.5·2²³ + 127: adding it rounds, and leaves the biased exponent in the low bits
+// 1.5·2²³ + 127: adding it rounds, and leaves the biased exponent in the low bits
+export const PAGE_EXP_ROUND: usize = 208;
 // quantized and half-precision weights, see weight_*.ts
 export const PAGE_EIGHT: usize = 224; // i8x16: 8, the zero point of a nibble
 export const PAGE_TWO_112: usize = 240; // f32x4: 2¹¹², the ratio of the exponent biases of f32 and f16

@@ -1,4 +1,7 @@
-/** Entry of the wasm: everything a host or a profiler may see. Kernels stay exported, or the optimiser inlines them all into one. */
+/**
+ * Entry of the wasm: everything a host or a profiler may see. Kernels stay exported, or the optimiser inlines them all
+ * into one.
+ */
 export { open, run, run_on, start, help } from "./run";
 export { signature } from "./signatures";
 export * from "./adapter";
@@ -24,3 +27,4 @@ export * from "./elementwise";
 export * from "./copy";
 export * from "./session/generate";
 export { tokenize, detokenize } from "./session/tokenize";
+export { edgewise_word } from "./session/words";

@@ -1,6 +1,6 @@
 /**
- * Where things stand in linear memory and how a plan is written: numbers shared by the executor (compiled by asc) and the
- * host (compiled by tsc). All words are 32 bits, little-endian; all offsets are in bytes. Append only.
+ * Where things stand in linear memory and how a plan is written: numbers shared by the executor (compiled by asc) and
+ * the host (compiled by tsc). All words are 32 bits, little-endian; all offsets are in bytes. Append only.
  */
 
 // ── Control block, at address 0 ─────────────────────────────────────────────────────────────────────────────────────
@@ -12,7 +12,10 @@ export const AT_MAGIC = 0;
 export const AT_VERSION = 4;
 /** Error record, 32 bytes: code, plan, offset of the instruction in the plan, operand, value (u64), limit (u64). */
 export const AT_ERROR = 32;
-/** Cursor: plan address, instruction offset, next unit, status of the last run. Together with memory it is the whole state. */
+/**
+ * Cursor: plan address, instruction offset, next unit, status of the last run. Together with memory it is the whole
+ * state.
+ */
 export const AT_CURSOR = 64;
 /** Cost units that a run may still spend before it pauses (u64); all ones: no limit. */
 export const AT_BUDGET = 80;
@@ -22,7 +25,10 @@ export const AT_ABORT = 88;
 export const AT_LAST = 92;
 /** 1 once `open()` has accepted the control block and every plan. */
 export const AT_OPEN = 96;
-/** Barrier of the threaded build: arrivals, generation, nonzero once a thread has failed, threads that have left. A cache line of its own. */
+/**
+ * Barrier of the threaded build: arrivals, generation, nonzero once a thread has failed, threads that have left. A
+ * cache line of its own.
+ */
 export const AT_BARRIER = 128;
 /** Commands to the helper threads: generation, plan, first, last, threads there are (0 and 1: one), helpers done. */
 export const AT_COMMAND = 192;
@@ -36,7 +42,9 @@ export const AT_REGIONS = 384;
 export const AT_SCRATCH_BYTES = 448;
 /** Per-opcode counters: 128 × {calls u64, units u64, cost u64, 0}, 32 bytes each. */
 export const AT_COUNTERS = 4096;
-/** Resolved operands of the running instruction: 16 threads × OPERANDS_MAX × 16 bytes {address | value, bytes, 0, 0}. */
+/**
+ * Resolved operands of the running instruction: 16 threads × OPERANDS_MAX × 16 bytes {address | value, bytes, 0, 0}.
+ */
 export const AT_OPERANDS = 8192;
 export const OPERANDS_MAX = 32;
 export const THREADS_MAX = 16;
@@ -100,9 +108,10 @@ export const CONSTANT_PAGE_BYTES = 4096;
 // ── Plans: self-delimiting instructions of u32 words ────────────────────────────────────────────────────────────────
 // The plans region holds them one after the other; zero words between them are skipped.
 // plan:        PLAN_MAGIC, words in all, instructions, scratch bytes per thread, then the instructions
-// instruction: opcode | words in all << 16, operand count, flags, cost per unit, units a, units slot, units b  (units = a + b·slot)
+// instruction: opcode | words in all << 16, operand count, flags, cost per unit, units (a, slot, b)
 // operand:     kind | access << 8 | region << 16, then
-//   memory (8 words in all): offset, stride, stride slot, bytes a, bytes slot, bytes b, 0   address = the region's offset + offset + stride·slot, bytes = a + b·slot
+//   memory (8 words in all): offset, stride, stride slot, bytes (a, slot, b), 0
+//     address = the region's offset + offset + stride·slot, bytes = a + b·slot
 //   scalar (4 words in all): a, slot, b                                                     value = a + b·slot
 //   float  (4 words in all): f32 bits, slot, 0           value = bits, or the slot's bits where slot ≠ SLOT_NONE
 export const PLAN_MAGIC = 0x4e4c5045; // "EPLN"

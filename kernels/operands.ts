@@ -36,7 +36,10 @@ export function has_scratch(bytes: u64): bool {
   return false;
 }
 
-/** Writes code, operand, value and limit into the error record (the executor adds plan and instruction) and returns the code. The first failure stays. */
+/**
+ * Writes code, operand, value and limit into the error record (the executor adds plan and instruction) and returns the
+ * code. The first failure stays.
+ */
 export function fail(code: i32, operand: i32, value: u64, limit: u64): i32 {
   if (ASC_FEATURE_THREADS) {
     if (atomic.cmpxchg<i32>(AT_ERROR, ERROR_NONE, code) != ERROR_NONE) return code;

@@ -1,6 +1,6 @@
 /**
- * The executor. Every thread walks the same plan; an instruction's units are cut into one contiguous share a thread, a share
- * into slices of bounded cost, and between slices a run can stop. The only file that knows threads.
+ * The executor. Every thread walks the same plan; an instruction's units are cut into one contiguous share a thread, a
+ * share into slices of bounded cost, and between slices a run can stop. The only file that knows threads.
  */
 import {
   AT_ABORT,
@@ -55,7 +55,10 @@ const SPINS = 4096;
 const NAP: i64 = 10_000_000;
 const FOREVER: i64 = -1;
 
-/** Checks control block and plans, writes the constant page, clears cursor and counters. Returns an error code. Thread 0 only. */
+/**
+ * Checks control block and plans, writes the constant page, clears cursor and counters. Returns an error code. Thread 0
+ * only.
+ */
 export function open(): i32 {
   clear_error();
   store<u32>(AT_OPEN, 0);
@@ -79,8 +82,9 @@ function clear_error(): void {
 }
 
 /**
- * Runs instructions [first, last) of a plan as thread `thread` of `threads`, and returns a STATUS. With several threads every one
- * calls this with the same range (the error record cleared before by whoever sends them), and all return together.
+ * Runs instructions [first, last) of a plan as thread `thread` of `threads`, and returns a STATUS. With several threads
+ * every one calls this with the same range (the error record cleared before by whoever sends them), and all return
+ * together.
  */
 export function run(plan: u32, first: u32, last: u32, thread: u32, threads: u32): i32 {
   if (threads == 1) clear_error();
@@ -128,8 +132,8 @@ export function start(plan: u32, first: u32, last: u32): i32 {
 }
 
 /**
- * The life of a helper thread: takes part in every `start` after the one numbered `seen` (0 at first). Returns when the host has
- * sent a command to 0 threads.
+ * The life of a helper thread: takes part in every `start` after the one numbered `seen` (0 at first). Returns when the
+ * host has sent a command to 0 threads.
  */
 export function help(thread: u32, seen: u32): void {
   if (ASC_FEATURE_THREADS) {
@@ -243,8 +247,8 @@ function resolve(at: u32, table: usize): void {
       operand += MEMORY_OPERAND_WORDS << 2;
     } else {
       const slot = word(operand, 2);
-      const value = kind == KIND_FLOAT && slot ? slot_value(slot) : word(operand, 1) + word(operand, 3) * slot_value(slot);
-      store<u32>(table, value);
+      const is_slot = kind == KIND_FLOAT && slot != 0;
+      store<u32>(table, is_slot ? slot_value(slot) : word(operand, 1) + word(operand, 3) * slot_value(slot));
       operand += SCALAR_OPERAND_WORDS << 2;
     }
     table += 16;
@@ -257,7 +261,10 @@ function slot_value(slot: u32): u32 {
   return word(AT_SLOTS, slot);
 }
 
-/** Whether the next slice may run: no abort, no failure elsewhere, budget left. A budget binds single-threaded runs only. */
+/**
+ * Whether the next slice may run: no abort, no failure elsewhere, budget left. A budget binds single-threaded runs
+ * only.
+ */
 function may_go_on(threads: u32, cost: u64): i32 {
   if (threads > 1) return stopped();
   if (load<u32>(AT_ABORT)) return STATUS_ABORTED;

@@ -1,7 +1,7 @@
 /**
- * What the executor must know of a kernel to trust it with a plan: how many operands of each kind it reads, which memory
- * operands it writes (their plan operand must grant it) and which hold data that becomes an address (ids, positions, the
- * sequences table: nothing that the same instruction writes may overlap them).
+ * What the executor must know of a kernel to trust it with a plan: how many operands of each kind it reads, which
+ * memory operands it writes (their plan operand must grant it) and which hold data that becomes an address (ids,
+ * positions, the sequences table: nothing that the same instruction writes may overlap them).
  */
 import * as op from "./opcodes";
 
