@@ -4,7 +4,16 @@ import { expect, test } from "vitest";
 
 const root = path.resolve(import.meta.dirname, "../..");
 /** From the bottom to the top: a file imports from its own tier and from those before it. */
-const tiers = ["kernels", "src/errors.ts", "src/engine", "src/llm", "src/lab", "src/cli", "src/index.ts"];
+const tiers = [
+  "kernels",
+  "src/errors.ts",
+  "src/engine",
+  "src/version.ts",
+  "src/llm",
+  "src/lab",
+  "src/cli",
+  "src/index.ts",
+];
 interface Import {
   readonly file: string;
   /** Path in the repository, or the name of a package. */
