@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 
-function packageRoot(): string {
+/** Directory of this package. */
+export function packageRoot(): string {
   let directory = import.meta.dirname;
   while (!existsSync(path.join(directory, "package.json"))) {
     const parent = path.dirname(directory);

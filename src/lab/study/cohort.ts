@@ -1,0 +1,62 @@
+/** The people of a study: for each task its test and dev users, and each one's placebo. */
+
+import { GENERATED } from "../tasks/generated.ts";
+import { bayes, TASKS, task as taskByName } from "../tasks/index.ts";
+import type { Dials, Item, Task, User } from "../tasks/types.ts";
+import { historyItems, testItems } from "../tasks/types.ts";
+import type { Row } from "./row.ts";
+import type { Study, TaskList } from "./study_file.ts";
+
+export interface Person {
+  readonly user: User;
+  readonly placebo: User;
+  readonly split: "dev" | "test";
+}
+
+/** Tasks that study files may name. */
+export const taskList: TaskList = Object.fromEntries(
+  TASKS.map((name) => [name, (GENERATED as readonly string[]).includes(name) ? "generated" : "real"]),
+);
+
+/** The task under its name in the study, with its dials. */
+export function studyTask(study: Study, name: string): Task {
+  const { task, topics, synonyms, noise, locality } = study.tasks[name];
+  const dials = Object.fromEntries(
+    Object.entries({ topics, synonyms, noise, locality }).filter(([, value]) => value !== undefined),
+  ) as Partial<Dials>;
+  return taskByName(task ?? name, dials);
+}
+
+/** Test users, then dev users; all have the longest history that any cell asks for. */
+export function cohort(study: Study, task: Task, name: string, seed: number, users: number): Person[] {
+  const blocks = study.grid.filter((block) => !block.task || block.task.includes(name));
+  const history = Math.max(0, ...blocks.flatMap((block) => block.h ?? []));
+  const options = { history, tests: study.items_per_user };
+  const people = (split: "dev" | "test", count: number): Person[] =>
+    task.users(seed, count, split, options).map((user) => ({ user, placebo: task.placebo(user), split }));
+  return [...people("test", users), ...people("dev", study.dev_users)];
+}
+
+/** Whose items a cell's methods see, and its `h` latest before the test items. */
+export function historyOf(
+  { user, placebo }: Person,
+  { history, h }: { history: "own" | "placebo"; h: number },
+) {
+  const owner = history === "own" ? user : placebo;
+  return { owner, items: h > 0 ? historyItems(owner, h) : [] };
+}
+
+/** The mean over the test items of the exact accuracy and the bits left, without history and with the user's own h items. */
+export function bayesBounds(task: Task, user: User, h: number): Row["bayes"] {
+  const queries = testItems(user);
+  if (!task.predictive) return null;
+  const known = (seen: readonly Item[]) => queries.map((query) => bayes(task, user, seen, query)!);
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const [without, given] = [known([]), known(h > 0 ? historyItems(user, h) : [])];
+  return {
+    accuracy_0: mean(without.map(({ accuracy }) => accuracy)),
+    accuracy_h: mean(given.map(({ accuracy }) => accuracy)),
+    bits_0: mean(without.map(({ bits }) => bits)),
+    bits_h: mean(given.map(({ bits }) => bits)),
+  };
+}
