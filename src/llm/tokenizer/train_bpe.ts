@@ -1,4 +1,5 @@
 /** Learns the merges of a byte-level BPE vocabulary.     Sennrich et al. 2016, arXiv:1508.07909 */
+import { TYPE_CONTROL, TYPE_NORMAL } from "../../../kernels/session/vocabulary.ts";
 import { InputError } from "../../errors.ts";
 import type { MetadataValue } from "../files/metadata.ts";
 import { lettersOf } from "./byte_letters.ts";
@@ -39,6 +40,7 @@ export function trainBpe(
   const bytes = Array.from({ length: 256 }, (_, byte) => lettersOf(Uint8Array.of(byte)));
   const tokens = [...specialTokens, ...bytes];
   const merges: (readonly [string, string])[] = [];
+  const known = new Set(tokens);
   const pairs = new Pairs(words);
   while (tokens.length < vocabularySize) {
     const best = pairs.mostFrequent();
@@ -47,11 +49,17 @@ export function trainBpe(
         `bpe: the texts give only ${tokens.length} tokens, not the ${vocabularySize} asked for`,
       );
     const [left, right] = [Math.floor(best / PAIR), best % PAIR];
+    const merged = tokens[left] + tokens[right];
+    if (known.has(merged)) {
+      // Another pair has made this text already, and a text has one id.
+      pairs.forget(best);
+      continue;
+    }
     merges.push([tokens[left], tokens[right]]);
     pairs.merge(best, tokens.length);
-    tokens.push(tokens[left] + tokens[right]);
+    tokens.push(merged);
+    known.add(merged);
   }
-  const known = new Set(tokens);
   const broken = wholeWords.filter((word) => !known.has(lettersOf(new TextEncoder().encode(word))));
   if (broken.length)
     throw new InputError(
@@ -66,9 +74,7 @@ export function bpeMetadata({
   specialTokens,
   merges,
 }: BpeVocabulary): (readonly [string, MetadataValue])[] {
-  const NORMAL = 1;
-  const CONTROL = 3;
-  const types = tokens.map((_, id) => (id < specialTokens ? CONTROL : NORMAL));
+  const types = tokens.map((_, id) => (id < specialTokens ? TYPE_CONTROL : TYPE_NORMAL));
   const lines = merges.map(([left, right]) => `${left} ${right}`);
   return [
     ["tokenizer.ggml.model", { type: "string", value: "gpt2" }],
@@ -105,6 +111,7 @@ class Pairs {
   private readonly words: readonly Word[];
   private readonly counts = new Map<number, number>();
   private readonly places = new Map<number, Set<number>>();
+  private readonly forgotten = new Set<number>();
 
   constructor(words: readonly Word[]) {
     this.words = words;
@@ -119,6 +126,13 @@ class Pairs {
     for (const [pair, count] of this.counts)
       if (count > most || (count === most && count > 0 && pair < best!)) [best, most] = [pair, count];
     return best;
+  }
+
+  /** The pair is not asked for again. */
+  forget(pair: number): void {
+    this.forgotten.add(pair);
+    this.counts.delete(pair);
+    this.places.delete(pair);
   }
 
   /** Puts `token` in the place of the pair, everywhere. */
@@ -144,6 +158,7 @@ class Pairs {
     const { pieces, count } = this.words[index];
     for (let i = 0; i + 1 < pieces.length; i++) {
       const pair = pieces[i] * PAIR + pieces[i + 1];
+      if (this.forgotten.has(pair)) continue;
       this.counts.set(pair, (this.counts.get(pair) ?? 0) + sign * count);
       let places = this.places.get(pair);
       if (!places) this.places.set(pair, (places = new Set()));
