@@ -146,3 +146,4 @@ export const ERROR_SCRATCH = 11; // kernel needs more scratch than the plan gran
 export const ERROR_TRAP = 12; // set by the host after a wasm trap: the program is poisoned
 export const ERROR_CURSOR = 13; // nothing to continue: the last run did not pause
 export const ERROR_CONTROL = 14; // control block: magic, version, regions or threads
+export const ERROR_NOT_FINITE = 15; // norm of the gradients: nothing was applied

@@ -5,9 +5,9 @@
  * [6] 1 − β₂ᵗ, [7] unused. It starts as 1, 1, 0, 0, 0, 0, 0, 0. `adamw` clears the gradients, `optimizer_schedule` the
  * weight sum; pieces are overwritten.
  */
-import { ERROR_NONE } from "./layout";
+import { ERROR_NONE, ERROR_NOT_FINITE } from "./layout";
 import { check_units, extent, pieces } from "./extent";
-import { address, failed, float, has, scalar } from "./operands";
+import { address, fail, failed, float, has, scalar } from "./operands";
 import { multiply_add, sum_lanes } from "./simd";
 import { load_lanes, load_tail, store_lanes } from "./tail";
 
@@ -47,7 +47,8 @@ export function sum_squares(o: usize, begin: i32, end: i32, scratch: usize): i32
 /**
  * Advances βᵗ and sets the factor of the gradients: 1/W · min(1, max_norm/norm) with norm = √(Σ pieces)/W, W the sum of
  * the loss weights of the step; max_norm 0 does not clip; W = 0 gives factor 0. Pieces are summed ascending, in f64.
- * Then the weight sum is cleared for the next step. pieces (P), weight sum (1), schedule (8). Unit: 1.
+ * Then the weight sum is cleared for the next step. Where the norm is not finite it fails and changes nothing.
+ * pieces (P), weight sum (1), schedule (8). Unit: 1.
  */
 export function optimizer_schedule(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const p = scalar(o, 3);
@@ -57,6 +58,7 @@ export function optimizer_schedule(o: usize, begin: i32, end: i32, scratch: usiz
   if (begin == end) return ERROR_NONE;
   let total: f64 = 0;
   for (let piece: usize = 0; piece < <usize>p; piece++) total += <f64>load<f32>(address(o, 0) + (piece << 2));
+  if (total - total != 0) return fail(ERROR_NOT_FINITE, 0, 0, p);
   const weights = load<f32>(address(o, 1));
   const max_norm = <f64>float(o, 4);
   const schedule = address(o, 2);

@@ -20,6 +20,7 @@ export const errorWords: Readonly<Record<number, string>> = {
   [layout.ERROR_CURSOR]: "there is nothing to continue: the last run did not pause",
   [layout.ERROR_CONTROL]:
     "magic, version, regions or threads of the control block are wrong, or it is not open",
+  [layout.ERROR_NOT_FINITE]: "the norm of the gradients is not finite; nothing was applied",
 };
 
 /** The error record of the control block. */

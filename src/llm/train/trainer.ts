@@ -1,5 +1,7 @@
 /** A training run in memory: micro-batches into gradients, gradients into parameters. */
+import { ERROR_NOT_FINITE } from "../../../kernels/layout.ts";
 import { Engine } from "../../engine/host/engine.ts";
+import { PlanError } from "../../engine/host/errors.ts";
 import { initialSchedule } from "../../engine/ops/optimizer.ts";
 import { compile, type Program } from "../../engine/plan/program.ts";
 import { InputError } from "../../errors.ts";
@@ -79,6 +81,8 @@ export class Trainer {
 
   /** A trainer whose weights and parameters are still to be filled. */
   static async open(setup: TrainerSetup): Promise<Trainer> {
+    if (setup.sideBySide && setup.options.maxNorm !== 0)
+      throw new InputError(`train: adapters side by side need maxNorm 0, not ${setup.options.maxNorm}`);
     const engine = await Engine.open(compileTraining(setup), { inProcess: setup.inProcess });
     const trainer = new Trainer(engine, setup.sideBySide ?? false);
     trainer.restart();
@@ -87,10 +91,10 @@ export class Trainer {
 
   /** Forgets moments and steps, and what they were of: parameters are to be filled anew. */
   restart(): void {
+    this.clearGradients();
     for (const name of this.parameters)
-      for (const kind of ["gradient", "moment1", "moment2"]) this.engine.f32(`${kind}.${name}`).fill(0);
+      for (const kind of ["moment1", "moment2"]) this.engine.f32(`${kind}.${name}`).fill(0);
     this.engine.f32("schedule").set(initialSchedule().data);
-    this.engine.f32("weight_sum").fill(0);
     this.step = 0;
   }
 
@@ -100,28 +104,45 @@ export class Trainer {
     learningRate: number,
     signal?: AbortSignal,
   ): Promise<StepResult> {
-    this.step++;
     let [loss, weight, rows] = [0, 0, 0];
     for (const [index, examples] of microBatches.entries()) {
-      const sizes = this.write(examples);
-      await this.engine.run(
-        "train",
-        "accumulate",
-        { ...sizes, step: this.step, micro_batch: index },
-        { signal },
-      );
-      loss += this.engine.f32("loss_sum")[0];
-      weight += sizes.weight;
-      rows += sizes.rows;
+      const sums = await this.accumulate(examples, index, signal);
+      loss += sums.loss;
+      weight += sums.weight;
+      rows += sums.rows;
     }
-    if (!Number.isFinite(loss / weight)) throw this.diverged(loss / weight, learningRate);
-    await this.engine.run(
-      "train",
-      "apply",
-      { rows: 0, step: this.step, learning_rate: learningRate },
-      { signal },
-    );
+    if (weight === 0)
+      throw new InputError(
+        `train: step ${this.step + 1}: no token carries a weight, so there is nothing to learn`,
+      );
+    if (!Number.isFinite(loss / weight)) throw this.diverged(`the loss is ${loss / weight}`, learningRate);
+    await this.apply(learningRate, signal);
     return { loss: loss / weight, weight, norm: this.engine.f32("schedule")[NORM], rows };
+  }
+
+  /** Adds the gradients of a micro-batch to those of the step; returns Σ weight·loss, Σ weight and rows. */
+  async accumulate(
+    examples: readonly Example[],
+    index: number,
+    signal?: AbortSignal,
+  ): Promise<{ loss: number; weight: number; rows: number }> {
+    const sizes = this.write(examples);
+    const slots = { ...sizes, step: this.step + 1, micro_batch: index };
+    await this.engine.run("train", "accumulate", slots, { signal });
+    return { loss: this.engine.f32("loss_sum")[0], weight: sizes.weight, rows: sizes.rows };
+  }
+
+  private async apply(learningRate: number, signal?: AbortSignal): Promise<void> {
+    if (this.sideBySide) this.engine.f32("weight_sum")[0] = 1;
+    const slots = { rows: 0, step: this.step + 1, learning_rate: learningRate };
+    if (this.sideBySide) this.engine.f32("weight_sum")[0] = 1;
+    try {
+      await this.engine.run("train", "apply", slots, { signal });
+    } catch (error) {
+      if (!(error instanceof PlanError) || error.record.code !== ERROR_NOT_FINITE) throw error;
+      throw this.diverged("the norm of the gradients is not finite", learningRate);
+    }
+    this.step++;
   }
 
   close(): Promise<void> {
@@ -158,10 +179,17 @@ export class Trainer {
     return { ...batch, outputs, weight };
   }
 
-  private diverged(loss: number, learningRate: number): Error {
+  /** Forgets the gradients of the step; parameters, moments and schedule are as they were before it. */
+  private diverged(what: string, learningRate: number): Error {
+    this.clearGradients();
     return new InputError(
-      `train: step ${this.step}: the loss is ${loss} at learning rate ${learningRate}; nothing was applied. Try a lower learning rate, a longer warm-up or max_grad_norm 1`,
+      `train: step ${this.step + 1}: ${what} at learning rate ${learningRate}; nothing was applied. Try a lower learning rate, a longer warm-up or max_grad_norm 1`,
     );
+  }
+
+  private clearGradients(): void {
+    for (const name of this.parameters) this.engine.f32(`gradient.${name}`).fill(0);
+    this.engine.f32("weight_sum").fill(0);
   }
 }
 
