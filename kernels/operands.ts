@@ -53,6 +53,11 @@ export function fail(code: i32, operand: i32, value: u64, limit: u64): i32 {
   return code;
 }
 
+/** Makes room for a new failure; at the start of everything that a host calls. */
+export function clear_error(): void {
+  memory.fill(AT_ERROR, 0, 32);
+}
+
 /** The code that `has` has just written. */
 export function failed(): i32 {
   return load<i32>(AT_ERROR) == ERROR_NONE ? ERROR_OPERAND_BYTES : load<i32>(AT_ERROR);

@@ -37,7 +37,7 @@ import {
 import { check_control, check_plans, check_slots, next_plan, region_offset, threads_given, word } from "./check";
 import { write_constants } from "./constants";
 import { dispatch } from "./dispatch";
-import { fail } from "./operands";
+import { clear_error, fail } from "./operands";
 
 /** Most cost of a slice: a few milliseconds of one slow core, so that an abort is honoured long before 100 ms. */
 const QUANTUM: u64 = 1 << 22;
@@ -75,10 +75,6 @@ export function open(): i32 {
   memory.fill(AT_COUNTERS, 0, AT_OPERANDS - AT_COUNTERS);
   store<u32>(AT_OPEN, 1);
   return ERROR_NONE;
-}
-
-function clear_error(): void {
-  memory.fill(AT_ERROR, 0, 32);
 }
 
 /**

@@ -14,6 +14,7 @@ const tiers = [
   "src/cli",
   "src/index.ts",
 ];
+
 interface Import {
   readonly file: string;
   /** Path in the repository, or the name of a package. */

@@ -123,6 +123,11 @@ export class ControlBlock {
       .filter(({ calls }) => calls > 0);
   }
 
+  /** Makes room for the error of the next call: the first one stays. */
+  clearError(): void {
+    for (let at = layout.AT_ERROR; at < layout.AT_ERROR + 32; at += 4) this.setWord(at, 0);
+  }
+
   /** Records a trap as the error, unless a kernel has reported one; the cursor of an unfinished run says in which instruction. */
   recordTrap(thread: number): void {
     if (Atomics.compareExchange(this.words, layout.AT_ERROR / 4, layout.ERROR_NONE, layout.ERROR_TRAP))

@@ -86,7 +86,10 @@ export class InProcessHost implements Host {
   }
 
   call(name: string, ...values: number[]): Promise<number> {
-    return this.turns.take(() => this.callSync(name, ...values));
+    return this.turns.take(() => {
+      this.control.clearError();
+      return this.callSync(name, ...values);
+    });
   }
 
   callSync(name: string, ...values: number[]): number {

@@ -93,6 +93,7 @@ export class WorkerHost implements Host {
     return this.turns.take(async () => {
       if (!this.exports.has(name)) throw new Error(`host: the wasm exports no function "${name}"`);
       this.control.abort = false;
+      this.control.clearError();
       return this.send(name, values);
     });
   }
