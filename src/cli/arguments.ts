@@ -1,7 +1,7 @@
 /** What people write after an option, as numbers: every rule about it stands here. Errors are usage errors (exit code 2). */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { THREADS_MAX } from "../../kernels/layout.ts";
-import { fileDtypes } from "../engine/dtypes/index.ts";
+import { type FileDtypeName, fileDtypes } from "../engine/dtypes/index.ts";
 import type { WeightType } from "../llm/models/load.ts";
 
 /** Bytes by unit: KiB and K are 1024, kB is 1000. */
@@ -52,14 +52,17 @@ export function decimal(least: number, most: number): (text: string) => number {
 /** Positions and rows: more of them fit no memory that WebAssembly can address. */
 const POSITIONS_MAX = 2 ** 24;
 
+const fileTypes = Object.keys(fileDtypes) as FileDtypeName[];
+
 /** Options that several commands share, in the words of llama.cpp where it has some. */
 export const shared = {
   model: () => new Option("-m, --model <file>", "the model, a GGUF file (required)"),
   type: () =>
-    new Option("--type <type>", "weights in memory: as in the file, or encoded anew")
-      .choices(["file", ...Object.keys(fileDtypes)])
+    new Option("--type <type>", `weights in memory: as in the file, or ${fileTypes.join(", ")}`)
       .default("file" satisfies WeightType)
-      .argParser((text) => weightType(text)),
+      .argParser(oneOf(["file", ...fileTypes])),
+  fileType: () =>
+    new Option("--type <type>", `${fileTypes.join(", ")} (required)`).argParser(oneOf(fileTypes)),
   threads: () => new Option("--threads <n>", "threads").default(1).argParser(whole(1, THREADS_MAX)),
   contextSize: (meaning: string) => new Option("--n-ctx <n>", meaning).argParser(whole(1, POSITIONS_MAX)),
   batch: () =>
@@ -71,17 +74,23 @@ export const shared = {
   json: () => new Option("--json", "print one JSON document on stdout, and nothing else"),
 };
 
-const weightTypes = ["file", ...Object.keys(fileDtypes)] as WeightType[];
-
-/** GGUF's names in any case: `Q4_0` is q4_0. */
-function weightType(text: string): WeightType {
-  const found = weightTypes.find((type) => type === text.toLowerCase());
-  if (found) return found;
-  throw new InvalidArgumentError(`Types are ${weightTypes.join(", ")}.`);
+/** One of these, in any case: `Q4_0` is q4_0. */
+function oneOf<T extends string>(names: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = names.find((name) => name === text.toLowerCase());
+    if (found) return found;
+    throw new InvalidArgumentError(`Allowed choices are ${names.join(", ")}.`);
+  };
 }
 
-/** For hooks before an action; commander's own check comes before that of mistyped options, and would hide them. */
-export function requireModel(_program: Command, command: Command): void {
-  if (command.opts().model === undefined)
-    command.error("error: required option '-m, --model <file>' not specified");
+/**
+ * For hooks before an action: the option must be there. Commander's own check comes before that of mistyped options, and would hide
+ * them.
+ */
+export function requireOption(name: string): (program: Command, command: Command) => void {
+  return (_program, command) => {
+    if (command.opts()[name] !== undefined) return;
+    const option = command.options.find((each) => each.attributeName() === name)!;
+    command.error(`error: required option '${option.flags}' not specified`);
+  };
 }

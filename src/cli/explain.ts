@@ -1,4 +1,119 @@
-import { Command } from "commander";
+/** `edgewise explain`: what a model will need and do, before and while it does it. */
+import { Command, Option } from "commander";
+import { printGraph } from "../engine/graph/print.ts";
+import { lengthsOf, listing, storagesOf, valueName } from "../engine/plan/explain.ts";
+import { type ModelFile, openModel } from "../llm/model_file.ts";
+import { parameterCount } from "../llm/models/llama.ts";
+import type { WeightType } from "../llm/models/load.ts";
+import { shared, whole } from "./arguments.ts";
+import { memoryPicture } from "./explain/memory.ts";
+import { overview, phaseWorks } from "./explain/overview.ts";
+import { type Mode, modes, type Subject, subjectOf } from "./explain/subject.ts";
+import { type TimedPhase, timePhases, timeTables } from "./explain/time.ts";
+import { weightGroups } from "./explain/weights.ts";
+import { interruptible } from "./interrupt.ts";
+import { COLUMNS, counted, dim, grouped, heading, wrapped } from "./terminal.ts";
+
+interface Options {
+  mode: Mode;
+  type: WeightType;
+  nCtx?: number;
+  nBatch: number;
+  threads: number;
+  rank: number;
+  memoryLimit?: number;
+  plan?: boolean;
+  memory?: boolean;
+  time?: boolean;
+  timeAll?: boolean;
+  graph?: boolean;
+  json?: boolean;
+}
+
 export function explainCommand(): Command {
-  return new Command("explain");
+  return new Command("explain")
+    .description("what a model needs and does: sizes, memory, plan, work")
+    .argument("<model>", "a GGUF file")
+    .addOption(new Option("--mode <mode>", "what it is used for").choices(modes).default("generate"))
+    .addOption(shared.type())
+    .addOption(shared.contextSize("positions (default: those the model was trained on)"))
+    .addOption(shared.batch())
+    .addOption(shared.threads())
+    .addOption(
+      new Option("--rank <n>", "with --mode train: rank of the trained adapters; 0 trains every weight")
+        .default(8)
+        .argParser(whole(0, 1024)),
+    )
+    .addOption(shared.memoryLimit())
+    .option("--memory", "a picture of the memory")
+    .option("--plan", "the plan's instructions")
+    .option("--time", "run it, instruction by instruction: ms, GFLOP/s and GB/s by kernel")
+    .option("--time-all", "the same, and of every instruction")
+    .option("--graph", "the graph that became the plan")
+    .addOption(shared.json())
+    .action((path: string, options: Options) => explain(path, options));
+}
+
+async function explain(path: string, options: Options): Promise<void> {
+  const file = await openModel(path);
+  try {
+    const subject = subjectOf(file, settings(file, options));
+    const timed =
+      options.time || options.timeAll
+        ? await interruptible((signal) => timePhases(subject, signal))
+        : undefined;
+    const text = options.json
+      ? JSON.stringify(report(subject, options, timed), null, 2)
+      : pages(subject, options, timed);
+    process.stdout.write(`${text}\n`);
+  } finally {
+    await file.source.close();
+  }
+}
+
+function settings({ config }: ModelFile, { mode, type, nCtx, nBatch, threads, rank, memoryLimit }: Options) {
+  return { mode, type, context: nCtx ?? config.context, rows: nBatch, threads, rank, memoryLimit };
+}
+
+/** The parts that were asked for; without a wish the overview. */
+function pages(subject: Subject, options: Options, timed: readonly TimedPhase[] | undefined): string {
+  const parts = [
+    options.memory && memoryPicture(subject),
+    options.plan && planText(subject),
+    timed && timeTables(timed, options.timeAll === true),
+    options.graph && printGraph(subject.graph),
+  ].filter(Boolean);
+  return parts.length ? parts.join("\n\n") : overview(subject);
+}
+
+function planText({ plan }: Subject): string {
+  const { instructions, barriers, bytes } = lengthsOf(plan);
+  const lines = listing(plan).map((line, i) => {
+    const range = Object.entries(plan.ranges).find(([name, [first]]) => name !== "all" && first === i);
+    return (range ? `${heading(`${range[0]}:`)}\n` : "") + wrapped(line, COLUMNS, 10);
+  });
+  const title = `${heading(`plan "${plan.name}"`)}  ${dim(`${counted(instructions, "instruction")}, ${counted(barriers, "barrier")} (|), ${grouped(bytes)} bytes`)}`;
+  return [title, ...lines].join("\n");
+}
+
+function report(subject: Subject, options: Options, timed: readonly TimedPhase[] | undefined) {
+  const { file, program, plan, graph, options: settings } = subject;
+  return {
+    model: file.path,
+    settings: { ...settings, rows: program.slots.rows },
+    config: { ...file.config, parameters: parameterCount(file.config) },
+    weights: weightGroups(subject),
+    memory: program.memory,
+    plan: { name: plan.name, ...lengthsOf(plan), ranges: plan.ranges },
+    work: phaseWorks(subject),
+    ...(options.memory && {
+      arena: storagesOf(plan, program.slots).map(({ value, ...place }) => ({
+        value: valueName(value),
+        ...place,
+      })),
+    }),
+    ...(options.plan && { instructions: listing(plan) }),
+    ...(timed && { time: timed.map(({ phase, instructions }) => ({ run: phase.name, instructions })) }),
+    ...(options.graph && { graph: printGraph(graph).split("\n") }),
+  };
 }

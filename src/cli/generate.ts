@@ -7,7 +7,7 @@ import { compileGeneration, Generator } from "../llm/generate.ts";
 import { type ModelFile, openModel } from "../llm/model_file.ts";
 import type { WeightType } from "../llm/models/load.ts";
 import { Tokenizer } from "../llm/tokenizer/tokenizer.ts";
-import { decimal, requireModel, shared, whole } from "./arguments.ts";
+import { decimal, requireOption, shared, whole } from "./arguments.ts";
 import { isAbort } from "./failure.ts";
 import { interruptible } from "./interrupt.ts";
 import { compileWithin } from "./remedy.ts";
@@ -65,7 +65,7 @@ export function generateCommand(): Command {
     .option("--no-echo", "leave the prompt out of the text")
     .option("--tokens", "print token ids instead of text")
     .addOption(shared.json())
-    .hook("preAction", requireModel)
+    .hook("preAction", requireOption("model"))
     .action((options: Options) => generate(options));
 }
 

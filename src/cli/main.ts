@@ -1,18 +1,20 @@
 #!/usr/bin/env node
 /** The command line: one file a command. Errors of the user exit with 1, of the command line with 2. */
-import { createRequire } from "node:module";
 import { Command } from "commander";
+import { packageVersion } from "../version.ts";
 import { explainCommand } from "./explain.ts";
 import { EXIT, fail } from "./failure.ts";
 import { generateCommand } from "./generate.ts";
+import { perplexityCommand } from "./perplexity.ts";
+import { quantizeCommand } from "./quantize.ts";
 
-const { version, description } = createRequire(import.meta.url)("../../../package.json");
-
-const commands = [generateCommand(), explainCommand()];
+const commands = [generateCommand(), perplexityCommand(), quantizeCommand(), explainCommand()];
 
 const program = new Command("edgewise")
-  .description(description)
-  .version(version)
+  .description(
+    "Measures, on the small CPU itself, what decides whether a language model can be run and personalised there.",
+  )
+  .version(packageVersion())
   .helpCommand("help [command]", "what a command does, and its options")
   .addHelpText(
     "after",

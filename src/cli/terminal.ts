@@ -51,6 +51,11 @@ export function grouped(value: number): string {
   return value.toLocaleString("en-US");
 }
 
+/** 1 row, 2 rows */
+export function counted(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** 263.9 k, 1.23 M, 135 M: three figures. */
 export function short(value: number): string {
   const units = ["", " k", " M", " G", " T"];
@@ -69,4 +74,19 @@ export function figures(value: number): string {
 export function duration(seconds: number): string {
   if (seconds >= 1) return `${figures(seconds)} s`;
   return seconds >= 1e-3 ? `${figures(seconds * 1e3)} ms` : `${figures(seconds * 1e6)} µs`;
+}
+
+/** Lines of at most `width` characters, broken at blanks; all but the first are indented. */
+export function wrapped(text: string, width: number, indent: number): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/(?<=\S) /)) {
+    const longer = line ? `${line} ${word}` : word;
+    if (longer.length <= width || !line) line = longer;
+    else {
+      lines.push(line);
+      line = " ".repeat(indent) + word.trimStart();
+    }
+  }
+  return [...lines, line].join("\n");
 }

@@ -265,10 +265,14 @@ export function disassemble(bytes: Uint8Array): string {
   ].join("\n");
 }
 
-/** One instruction without its offset: `| linear_f32_r16 ×8  arena+0x0[rows·512] r, …  cost 16384`. */
-export function formatInstruction({ opcode, barrier, cost, units, operands }: Instruction): string {
-  const name = opcodeNames.get(opcode) ?? `opcode ${opcode}`;
-  return `${barrier ? "|" : " "} ${name} ×${formatExtent(units)}  ${operands.map(formatOperand).join(", ")}  cost ${cost}`;
+/** One instruction without its offset: `| linear_f32_r16 ×8  arena+0x0[rows·512] r, …  cost 16384`, with names of operands in front of them. */
+export function formatInstruction(
+  { opcode, barrier, cost, units, operands }: Instruction,
+  names: readonly (string | undefined)[] = [],
+): string {
+  const kernel = opcodeNames.get(opcode) ?? `opcode ${opcode}`;
+  const words = operands.map((operand, i) => (names[i] ? `${names[i]} ` : "") + formatOperand(operand));
+  return `${barrier ? "|" : " "} ${kernel} ×${formatExtent(units)}  ${words.join(", ")}  cost ${cost}`;
 }
 
 function formatOperand(operand: Operand): string {

@@ -1,0 +1,118 @@
+/** `edgewise quantize`: a model file with its matrices in another type. */
+
+import { realpath } from "node:fs/promises";
+import { Argument, Command } from "commander";
+import { type FileDtypeName, fileDtypes } from "../engine/dtypes/index.ts";
+import { formatBytes } from "../engine/plan/program.ts";
+import { InputError } from "../errors.ts";
+import { type QuantizedTensor, quantizeFile } from "../llm/compress/quantize.ts";
+import { type ModelFile, openModel } from "../llm/model_file.ts";
+import { parameterCount } from "../llm/models/llama.ts";
+import { requireOption, shared } from "./arguments.ts";
+import { interruptible } from "./interrupt.ts";
+import { progressBar } from "./progress.ts";
+import { counted, grouped, styled, table } from "./terminal.ts";
+
+interface Options {
+  type: FileDtypeName;
+  json?: boolean;
+}
+
+export function quantizeCommand(): Command {
+  return new Command("quantize")
+    .description("write a model file with its matrices in another type (round to nearest)")
+    .addArgument(new Argument("<in>", "a GGUF file"))
+    .addArgument(new Argument("<out>", "the file to write; it appears whole or not at all"))
+    .addOption(shared.fileType())
+    .addOption(shared.json())
+    .hook("preAction", requireOption("type"))
+    .action((input: string, output: string, options: Options) => quantize(input, output, options));
+}
+
+async function quantize(input: string, output: string, { type, json }: Options): Promise<void> {
+  const file = await openModel(input);
+  try {
+    await refuseSame(input, output);
+    const wanted = fileDtypes[type];
+    warnOfLosses(file, type);
+    const progress = progressBar(`quantize to ${wanted.ggufName}`, parameterCount(file.config));
+    const tensors = await interruptible((signal) =>
+      quantizeFile(file, output, wanted, { signal, onProgress: (done) => progress.update(done) }),
+    ).finally(() => progress.stop());
+    const text = json ? JSON.stringify(report(input, output, tensors), null, 2) : page(output, tensors);
+    process.stdout.write(`${text}\n`);
+  } finally {
+    await file.source.close();
+  }
+}
+
+/** The original is not to be replaced by something that has less in it. */
+async function refuseSame(input: string, output: string): Promise<void> {
+  const there = await realpath(output).catch(() => undefined);
+  if (there === (await realpath(input)))
+    throw new InputError(`quantize: ${output}: is the input itself; write to another file`);
+}
+
+function warnOfLosses({ gguf, config }: ModelFile, type: FileDtypeName): void {
+  const coarse = [...gguf.tensors.values()].filter((each) => each.type.blockSize > 1);
+  if (!coarse.length || coarse.every((each) => each.type.name === type)) return;
+  const names = [...new Set(coarse.map((each) => each.type.ggufName))].join(", ");
+  process.stderr.write(
+    `edgewise: warning: ${counted(coarse.length, "tensor")} of this ${config.architecture} are ${names} already; what was lost stays lost, so start from the original if there is one\n`,
+  );
+}
+
+interface Group {
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  readonly tensors: readonly QuantizedTensor[];
+}
+
+function groupsOf(tensors: readonly QuantizedTensor[]): Group[] {
+  const groups = new Map<string, QuantizedTensor[]>();
+  for (const tensor of tensors) {
+    const key = [tensor.from.ggufName, tensor.to.ggufName, tensor.reason].join("\n");
+    groups.set(key, [...(groups.get(key) ?? []), tensor]);
+  }
+  return [...groups].map(([key, members]) => {
+    const [from, to, reason] = key.split("\n");
+    return { from, to, reason, tensors: members };
+  });
+}
+
+function page(output: string, tensors: readonly QuantizedTensor[]): string {
+  const rows = groupsOf(tensors).map(({ from, to, reason, tensors: members }) => [
+    from === to ? from : `${from} → ${to}`,
+    grouped(members.length),
+    grouped(sum(members, "parameters")),
+    formatBytes(sum(members, "fromBytes")),
+    formatBytes(sum(members, "toBytes")),
+    percent(Math.max(...members.map(({ error }) => error))),
+    reason,
+  ]);
+  const [before, after] = [sum(tensors, "fromBytes"), sum(tensors, "toBytes")];
+  const total = `${formatBytes(before)} → ${formatBytes(after)} (${percent(after / before)})`;
+  return [
+    table(["type", ">tensors", ">parameters", ">before", ">after", ">largest error", ""], rows),
+    "",
+    `  ${styled("bold", output)}: ${total}`,
+  ].join("\n");
+}
+
+function percent(share: number): string {
+  return share ? `${(100 * share).toFixed(share < 0.1 ? 2 : 1)}%` : "";
+}
+
+function report(input: string, output: string, tensors: readonly QuantizedTensor[]) {
+  return {
+    input,
+    output,
+    bytes: { before: sum(tensors, "fromBytes"), after: sum(tensors, "toBytes") },
+    tensors: tensors.map(({ from, to, ...rest }) => ({ ...rest, from: from.ggufName, to: to.ggufName })),
+  };
+}
+
+function sum(tensors: readonly QuantizedTensor[], key: "parameters" | "fromBytes" | "toBytes"): number {
+  return tensors.reduce((total, tensor) => total + tensor[key], 0);
+}
