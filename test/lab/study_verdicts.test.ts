@@ -247,7 +247,7 @@ describe("what dev users decide", () => {
     expect(verdict.status).toBe("not supported");
     const rising = rowsOf(s, { value: ({ training_tokens: t }) => 0.1 + t / 4000 });
     expect(studyVerdicts(s, rising).verdicts[0]).toMatchObject({
-      reason: "choice: a: no plateau on dev users within the grid",
+      reason: "choice: side a: no plateau on dev users within the grid",
     });
   });
 });
@@ -258,7 +258,7 @@ describe("factors with their own rules", () => {
     const rows = rowsOf(s, { value: () => 0.6 });
     expect(studyVerdicts(s, rows).verdicts[0]).toMatchObject({
       status: "not tested",
-      reason: "choice: a: outside the grid",
+      reason: "choice: side a: outside the grid",
     });
   });
 

@@ -81,7 +81,7 @@ function taskTable({ tasks, baselines }: Verdicts): string {
     ];
   });
   const head = ["Task", "users", "h", "Bayes accuracy", "bits unknown", "verdicts", "beat no-model arms"];
-  return table(head, [16, 12, 6, 16, 16, 15, 13], rows, [2]);
+  return table(head, [16, 11, 5, 16, 16, 15, 13], rows, [2]);
 }
 
 /** The smallest effect that the users could have shown, over the contrasts of each unit. */

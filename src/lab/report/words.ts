@@ -129,12 +129,6 @@ export function evidence(verdict: Verdict): string {
   return `${effect(estimate, unit)} ${range(interval, unit)}, δ ${size}, n ${n}`;
 }
 
-export const UNIT_WORDS: Record<string, string> = {
-  S: "share of the gain that Bayes allows",
-  accuracy: "accuracy",
-  "of none's bits/byte": "of none's bits per byte",
-};
-
 /** What would settle a contrast that is open. */
 export function openWord({ usersNeeded, n }: { usersNeeded: number; n: number }): string {
   return usersNeeded > n ? `about ${whole(usersNeeded)} users needed` : "too near its margin";

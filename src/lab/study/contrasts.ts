@@ -91,9 +91,9 @@ function combine(parts: readonly Part[], weights: readonly number[]): Sample["gr
 function difference(arms: readonly Arm[], contrast: Contrast, task: string): Part | string {
   const level = (selector: Selector) => findArm(arms, { ...contrast.on, ...selector }, task, contrast.margin);
   const a = level(contrast.a);
-  if (typeof a === "string") return `a: ${a}`;
+  if (typeof a === "string") return `side a: ${a}`;
   const b = level(contrast.b);
-  if (typeof b === "string") return `b: ${b}`;
+  if (typeof b === "string") return `side b: ${b}`;
   const stored = [a.settings.h, b.settings.h].filter((h) => h > 0);
   const closed = closedTask(arms, task, stored);
   if (closed) return closed;

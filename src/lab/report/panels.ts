@@ -1,0 +1,378 @@
+/** Small plots of quality, one task a panel: mean over users with its 95 % interval. */
+import * as Plot from "@observablehq/plot";
+import { type Arm, bayesOf, noneOf } from "../study/arms.ts";
+import { historySizes } from "../study/contrasts.ts";
+import type { Comparison } from "../study/exploration.ts";
+import { isBaseline, type Method, type Settings, trains } from "../study/settings.ts";
+import { type Interval, mean, summarize, tInterval } from "../study/statistics.ts";
+import type { Html } from "./html.ts";
+import { plot } from "./plot.ts";
+import { duration, number, range, shortMethod, signed, whole } from "./words.ts";
+
+/** Plots in vector form: their size on the page is the page's. */
+const WIDTH = 260;
+const HEIGHT = 220;
+
+export const COLOURS = {
+  none: "var(--none)",
+  rag: "var(--rag)",
+  lora: "var(--lora)",
+  "rag+lora-reused": "var(--reused)",
+  "rag+lora-trained": "var(--trained)",
+} as const;
+
+export function colourOf(method: Method): string {
+  return isBaseline(method) ? "var(--baseline)" : COLOURS[method as keyof typeof COLOURS];
+}
+
+interface Point {
+  x: number;
+  y: number;
+  low: number;
+  high: number;
+  title: string;
+}
+
+function pointOf(arm: Arm, x: number): Point {
+  const summary = summarize([...arm.test.values()]);
+  const interval = tInterval(summary);
+  return {
+    x,
+    y: summary.mean,
+    low: interval[0],
+    high: interval[1],
+    title: titleOf(arm, summary.mean, interval),
+  };
+}
+
+function titleOf({ settings: s, test }: Arm, value: number, [low, high]: Interval): string {
+  const what = [
+    shortMethod(s.method) + (s.history === "placebo" ? " (placebo)" : ""),
+    s.model === "-" ? "" : `${s.model} ${s.compression}`,
+    s.h > 0 ? `h ${s.h}` : "",
+    s.k > 0 ? `k ${s.k}` : "",
+    s.training_tokens > 0 ? `${whole(s.training_tokens)} tokens, r ${s.rank}` : "",
+  ];
+  return `${what.filter(Boolean).join(" · ")}\n${number(value, 3)} [${number(low, 3)}, ${number(high, 3)}], n ${test.size}`;
+}
+
+/** Accuracy from a little below the lowest interval to 1, the same in all panels of a task. */
+function yScale(arms: readonly Arm[], task: string): Plot.ScaleOptions {
+  const points = arms.filter((arm) => arm.settings.task === task).map((arm) => pointOf(arm, 0));
+  const finite = points.flatMap(({ low, high, y }) => [low, high, y]).filter(Number.isFinite);
+  const accuracy = arms.some((arm) => arm.settings.task === task && arm.metric === "accuracy");
+  const low = Math.min(...finite);
+  const high = accuracy ? 1 : Math.max(...finite);
+  const pad = 0.04 * (high - low);
+  const domain = [accuracy ? Math.max(0, low - pad) : low - pad, high + (accuracy ? 0.01 : pad)];
+  return { domain, label: accuracy ? "accuracy" : "bits per byte (less is better)", ticks: 5 };
+}
+
+function draw(options: Plot.PlotOptions, label: string): Html {
+  const grid = Plot.gridY({ stroke: "var(--grid)", strokeOpacity: 1 });
+  const margins = { marginLeft: 34, marginRight: 12, marginTop: 24, marginBottom: 36 };
+  const style = { fontSize: "11px" };
+  return plot(
+    { width: WIDTH, height: HEIGHT, ...margins, style, ...options, marks: [grid, ...(options.marks ?? [])] },
+    label,
+  );
+}
+
+/** Intervals, a line and dots of one series. Hollow and dashed where the history is a placebo's. */
+function series(points: Point[], colour: string, { hollow = false, dashed = false } = {}): Plot.Markish[] {
+  const dash = hollow ? "2,3" : dashed ? "5,3" : undefined;
+  return [
+    Plot.ruleX(points, {
+      x: "x",
+      y1: "low",
+      y2: "high",
+      stroke: colour,
+      strokeOpacity: 0.55,
+      strokeWidth: 1.5,
+    }),
+    Plot.line(points, { x: "x", y: "y", stroke: colour, strokeWidth: 1.8, strokeDasharray: dash }),
+    Plot.dot(points, {
+      x: "x",
+      y: "y",
+      r: 3.2,
+      fill: hollow ? "var(--card)" : colour,
+      stroke: colour,
+      strokeWidth: 1.5,
+      title: "title",
+    }),
+  ];
+}
+
+/** Of several arms at one h, the one that the history panel shows: most training, then most items shown. */
+function mainArm(arms: readonly Arm[]): Arm {
+  const order = ({ settings: s }: Arm) => [s.training_tokens, s.k, -s.rank];
+  return arms.reduce((best, arm) => {
+    const [a, b] = [order(arm), order(best)];
+    const i = a.findIndex((value, at) => value !== b[at]);
+    return i >= 0 && a[i] > b[i] ? arm : best;
+  });
+}
+
+export interface Weights {
+  model: string;
+  compression: Settings["compression"];
+}
+
+/** Quality against history: none at 0, then every method at each h, own and placebo, between baselines and Bayes. */
+export function historyPanel(arms: readonly Arm[], task: string, weights: Weights): Html {
+  const here = arms.filter(({ settings: s }) => s.task === task);
+  const same = here.filter(
+    ({ settings: s }) => s.model === weights.model && s.compression === weights.compression,
+  );
+  const sizes = historySizes(arms, task);
+  const none = same.find((arm) => arm.settings.method === "none");
+  const kinds = [...new Set(same.filter((arm) => arm !== none).map(kindOf))];
+  const marks: Plot.Markish[] = [...bayesMarks(arms, task, sizes), ...baselineMarks(here, sizes)];
+  kinds.forEach((kind, i) => {
+    const of = same.filter((arm) => kindOf(arm) === kind);
+    const points = sizes.flatMap((h, at) => {
+      const found = of.filter((arm) => arm.settings.h === h);
+      return found.length > 0 ? [pointOf(mainArm(found), at + 1 + 0.07 * (i - (kinds.length - 1) / 2))] : [];
+    });
+    const { method, history } = of[0].settings;
+    marks.push(
+      series(none ? [pointOf(none, 0), ...points] : points, colourOf(method), {
+        hollow: history === "placebo",
+      }),
+    );
+  });
+  if (none) marks.push(series([pointOf(none, 0)], COLOURS.none));
+  const labels = ["0", ...sizes.map(String)];
+  const x: Plot.ScaleOptions = {
+    domain: [-0.2, sizes.length + 0.3],
+    ticks: labels.map((_, i) => i),
+    tickFormat: (i: number) => labels[i],
+    label: "history items stored (h)",
+    labelAnchor: "center",
+    labelArrow: "none",
+  };
+  return draw(
+    { x, y: yScale(arms, task), marks },
+    `${task}: quality against history, ${weights.model} ${weights.compression}`,
+  );
+}
+
+function kindOf({ settings }: Arm): string {
+  return `${settings.method}|${settings.history}`;
+}
+
+function bayesMarks(arms: readonly Arm[], task: string, sizes: number[]): Plot.Markish[] {
+  const bounds = sizes.map((h) => bayesOf(arms, task, h));
+  if (!bounds[0]) return [];
+  const line = [
+    { x: 0, y: bounds[0].accuracy0 },
+    ...bounds.flatMap((bound, i) => (bound ? [{ x: i + 1, y: bound.accuracyH }] : [])),
+  ].map((point) => ({ ...point, title: `Bayes: ${number(point.y, 3)}` }));
+  return [
+    Plot.line(line, {
+      x: "x",
+      y: "y",
+      stroke: "var(--ink)",
+      strokeWidth: 1.1,
+      strokeDasharray: "1,3",
+      strokeLinecap: "round",
+    }),
+    Plot.dot(line, { x: "x", y: "y", r: 2, fill: "var(--ink)", title: "title" }),
+  ];
+}
+
+/** No-model arms as short ticks beside the methods. */
+function baselineMarks(here: readonly Arm[], sizes: number[]): Plot.Markish[] {
+  const ticks = here
+    .filter((arm) => isBaseline(arm.settings.method))
+    .map((arm) => pointOf(arm, sizes.indexOf(arm.settings.h) + 1));
+  if (ticks.length === 0) return [];
+  return [
+    Plot.ruleY(ticks, {
+      y: "y",
+      x1: (d: Point) => d.x - 0.24,
+      x2: (d: Point) => d.x + 0.24,
+      stroke: "var(--baseline)",
+      strokeWidth: 2,
+      title: "title",
+    }),
+  ];
+}
+
+/** Quality against training tokens: a line for each h and weights; none as a level. */
+export function tokensPanel(arms: readonly Arm[], task: string): Html | undefined {
+  const trained = arms.filter(
+    ({ settings: s }) => s.task === task && trains(s.method) && s.history === "own",
+  );
+  if (trained.length === 0) return undefined;
+  const lines = new Map<string, Arm[]>();
+  for (const arm of trained) {
+    const { method, model, compression, h, k, rank } = arm.settings;
+    const key = [method, model, compression, h, k, rank].join();
+    lines.set(key, [...(lines.get(key) ?? []), arm]);
+  }
+  const plain = trained[0].settings;
+  const none = noneOf(arms, plain);
+  const level = none ? mean([...none.test.values()]) : undefined;
+  const marks: Plot.Markish[] =
+    level === undefined
+      ? []
+      : [Plot.ruleY([level], { stroke: COLOURS.none, strokeDasharray: "2,3", strokeWidth: 1.5 })];
+  for (const line of lines.values()) {
+    line.sort((a, b) => a.settings.training_tokens - b.settings.training_tokens);
+    const { method, model, compression, h } = line[0].settings;
+    const points = line.map((arm) => pointOf(arm, arm.settings.training_tokens));
+    const first = model === plain.model && compression === plain.compression;
+    marks.push(series(points, colourOf(method), { dashed: !first }));
+    const name = {
+      x: "x",
+      y: "y",
+      text: () => `h ${h}`,
+      textAnchor: "start",
+      dx: 7,
+      fill: "var(--soft)",
+    } as const;
+    if (first) marks.push(Plot.text(points.slice(-1), name));
+  }
+  const x: Plot.ScaleOptions = {
+    type: "log",
+    label: "training tokens",
+    labelAnchor: "center",
+    labelArrow: "none",
+    ticks: apart(trained.map((arm) => arm.settings.training_tokens)),
+    tickFormat: (tokens: number) => (tokens >= 1000 ? `${tokens / 1000}k` : String(tokens)),
+  };
+  return draw(
+    { x, y: yScale(arms, task), marginRight: 34, marks },
+    `${task}: quality against training tokens`,
+  );
+}
+
+/** Distinct values, ascending, without those whose labels would run into the one before. */
+function apart(values: readonly number[]): number[] {
+  const sorted = [...new Set(values)].sort((a, b) => a - b);
+  const least = (sorted[sorted.length - 1] / sorted[0]) ** 0.15;
+  const kept: number[] = [];
+  for (const value of sorted)
+    if (kept.length === 0 || value >= kept[kept.length - 1] * least) kept.push(value);
+  return kept;
+}
+
+const SYMBOLS: Partial<Record<Settings["compression"], Plot.SymbolType>> = {
+  f32: "circle",
+  f16: "diamond2",
+  q8_0: "square2",
+  q4_0: "triangle2",
+};
+
+function scatter(
+  arms: readonly Arm[],
+  task: string,
+  xOf: (arm: Arm) => number,
+  x: Plot.ScaleOptions,
+  label: string,
+): Html {
+  const shown = arms.filter(
+    ({ settings: s }) => s.task === task && s.history === "own" && !isBaseline(s.method),
+  );
+  const marks = shown
+    .filter((arm) => xOf(arm) > 0)
+    .flatMap((arm): Plot.Markish[] => {
+      const { method, compression, h } = arm.settings;
+      const [point] = [pointOf(arm, xOf(arm))];
+      const colour = colourOf(method);
+      return [
+        Plot.ruleX([point], {
+          x: "x",
+          y1: "low",
+          y2: "high",
+          stroke: colour,
+          strokeOpacity: 0.35,
+          strokeWidth: 1.5,
+        }),
+        Plot.dot([point], {
+          x: "x",
+          y: "y",
+          r: h > 16 || h === 0 ? 4.5 : 3,
+          symbol: SYMBOLS[compression],
+          fill: colour,
+          fillOpacity: 0.85,
+          title: "title",
+        }),
+      ];
+    });
+  return draw(
+    { x: { labelAnchor: "center", labelArrow: "none", ...x }, y: yScale(arms, task), marks },
+    label,
+  );
+}
+
+export function memoryPanel(arms: readonly Arm[], task: string): Html {
+  const mebibytes = (arm: Arm) =>
+    Math.max(...arm.rows.map((row) => row.memory.predicted_peak_bytes)) / 2 ** 20;
+  const x: Plot.ScaleOptions = { label: "predicted peak, MiB", ticks: 4, zero: true };
+  return scatter(arms, task, mebibytes, x, `${task}: quality against memory`);
+}
+
+/** Mean seconds of one user: training, then answering all test items. */
+export function secondsOf(arm: Arm): number {
+  return mean(arm.rows.map(({ cost }) => cost.training_seconds + cost.evaluation_seconds));
+}
+
+export function timePanel(arms: readonly Arm[], task: string): Html {
+  const ticks = [-3, -2, -1, 0, 1, 2, 3, 4].flatMap((power) => [10 ** power, 3 * 10 ** power]);
+  const seconds = arms.filter((arm) => arm.settings.task === task).map(secondsOf);
+  const [low, high] = [Math.min(...seconds.filter((s) => s > 0)), Math.max(...seconds)];
+  const shown = ticks.filter((tick) => tick >= low && tick <= high);
+  const x: Plot.ScaleOptions = { type: "log", label: "time for a user", ticks: shown, tickFormat: duration };
+  return scatter(arms, task, secondsOf, x, `${task}: quality against time`);
+}
+
+/** Own − placebo, one line an arm. */
+export function personalPanel(comparisons: readonly Comparison[], task: string): Html {
+  const lines = comparisons.map(({ arm, estimate, interval, n }) => {
+    const { method, h, k, training_tokens: tokens, model, compression } = arm.settings;
+    const name = `${shortMethod(method)} · h ${h}`;
+    const detail = [`${model} ${compression}`, k > 0 && `k ${k}`, tokens > 0 && `${whole(tokens)} tokens`];
+    const title = `${name} · ${detail.filter(Boolean).join(" · ")}\n${signed(estimate, 3)} ${range(interval, "")}, n ${n}`;
+    return { name, estimate, low: interval[0], high: interval[1], colour: colourOf(method), title };
+  });
+  // Several arms of one method and h (compressions, token levels) get lines of their own.
+  const rows = lines.map((line, i) => ({ ...line, y: i }));
+  const marks: Plot.Markish[] = [
+    Plot.ruleX([0], { stroke: "var(--soft)" }),
+    Plot.ruleY(rows, {
+      y: "y",
+      x1: "low",
+      x2: "high",
+      stroke: "colour",
+      strokeWidth: 2,
+      strokeOpacity: 0.55,
+    }),
+    Plot.dot(rows, { x: "estimate", y: "y", fill: "colour", r: 4, title: "title" }),
+  ];
+  const spread = Math.max(...rows.map((row) => row.high)) - Math.min(...rows.map((row) => row.low));
+  const accuracy = comparisons[0].arm.metric === "accuracy";
+  const options: Plot.PlotOptions = {
+    height: 44 + 24 * rows.length,
+    marginLeft: 96,
+    marginTop: 6,
+    x: {
+      label: accuracy ? "accuracy, own − placebo" : "bits per byte saved, own − placebo",
+      labelAnchor: "center",
+      labelArrow: "none",
+      ticks: 3,
+      tickFormat: (value: number) => signed(value, spread < 0.3 ? 2 : 1),
+    },
+    y: {
+      domain: [rows.length - 0.4, -0.6],
+      ticks: rows.map((row) => row.y),
+      tickFormat: (i: number) => rows[i].name,
+      label: null,
+      tickSize: 0,
+    },
+    color: { type: "identity" },
+    marks,
+  };
+  return draw(options, `${task}: own minus placebo`);
+}
