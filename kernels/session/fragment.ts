@@ -1,13 +1,12 @@
 /** Text between special tokens: cut where nothing merges across, each part merged on its own. */
 import { merge } from "./merge";
 import { edgewise_word } from "./words";
-import {
-  MODEL_SENTENCEPIECE, TOKENIZE_WORK_FIXED, TOKENIZE_WORK_SMALL, V_JOINTS, V_MODEL,
-} from "./vocabulary";
+import { MODEL_SENTENCEPIECE, TOKENIZE_WORK_FIXED, TOKENIZE_WORK_SMALL, V_JOINTS, V_MODEL } from "./vocabulary";
 
 /** Appends the tokens of [begin, end); returns the new count or a negative TOKENIZE_* code. */
 export function fragment(
-  tables: usize, begin: usize, end: usize, prefix: bool, out: usize, first: i32, capacity: i32, work: usize, work_bytes: i32,
+  tables: usize, begin: usize, end: usize, prefix: bool,
+  out: usize, first: i32, capacity: i32, work: usize, work_bytes: i32,
 ): i32 {
   const sentencepiece = load<u32>(tables, V_MODEL) == MODEL_SENTENCEPIECE;
   let count = first;

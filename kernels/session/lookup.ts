@@ -1,7 +1,21 @@
 /** Hash tables of the vocabulary section. */
 import {
-  MERGE_BYTES, NO_TOKEN, RECORD_BYTES, RECORD_TEXT, RECORD_TEXT_BYTES, RECORD_TYPE, TYPE_USER_DEFINED, V_LENGTHS, V_LONGEST,
-  V_MERGES, V_MERGES_MASK, V_PIECES, V_PIECES_MASK, V_RECORDS, V_SPECIALS, V_SPECIALS_MASK,
+  MERGE_BYTES,
+  NO_TOKEN,
+  RECORD_BYTES,
+  RECORD_TEXT,
+  RECORD_TEXT_BYTES,
+  RECORD_TYPE,
+  TYPE_USER_DEFINED,
+  V_LENGTHS,
+  V_LONGEST,
+  V_MERGES,
+  V_MERGES_MASK,
+  V_PIECES,
+  V_PIECES_MASK,
+  V_RECORDS,
+  V_SPECIALS,
+  V_SPECIALS_MASK,
 } from "./vocabulary";
 
 /** FNV-1a with a last mix, so that the low bits depend on every byte. src/llm/tokenizer/hash.ts computes the same. */

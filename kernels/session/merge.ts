@@ -1,16 +1,26 @@
 /**
- * Merging, the same for both models: symbols in a doubly linked list over the bytes, candidates in a heap by (rank, place), lowest
- * first. SentencePiece starts from characters and merges two symbols if together they are a piece; byte-level BPE starts from
- * bytes and asks the table of merges. O(n log n) for any text.  Sennrich et al. 2016, arXiv:1508.07909
+ * Merging, the same for both models: symbols in a doubly linked list over the bytes, candidates in a heap by (rank,
+ * place), lowest first. SentencePiece starts from characters and merges two symbols if together they are a piece;
+ * byte-level BPE starts from bytes and asks the table of merges. O(n log n) for any text.  Sennrich et al. 2016,
+ * arXiv:1508.07909
  *
- * Work memory for n bytes: n symbols of 12 bytes {end, previous, token}, at the byte where the symbol starts (end 0: merged away),
- * then 2n candidates of 16 bytes {place, rank, right, merged}: at most n − 1 at first, and each of the n − 1 merges takes one and
- * adds two. Offsets count from the first byte.
+ * Work memory for n bytes: n symbols of 12 bytes {end, previous, token}, at the byte where the symbol starts (end 0:
+ * merged away), then 2n candidates of 16 bytes {place, rank, right, merged}: at most n − 1 at first, and each of the
+ * n − 1 merges takes one and adds two. Offsets count from the first byte.
  */
 import { merge_of, piece } from "./lookup";
 import {
-  MODEL_SENTENCEPIECE, NO_TOKEN, RECORD_BYTES, RECORD_RANK, RECORD_TEXT_BYTES, TOKENIZE_OUT_FULL, TOKENIZE_WORK_SMALL,
-  V_BYTE_TOKENS, V_MODEL, V_RECORDS, V_UNKNOWN,
+  MODEL_SENTENCEPIECE,
+  NO_TOKEN,
+  RECORD_BYTES,
+  RECORD_RANK,
+  RECORD_TEXT_BYTES,
+  TOKENIZE_OUT_FULL,
+  TOKENIZE_WORK_SMALL,
+  V_BYTE_TOKENS,
+  V_MODEL,
+  V_RECORDS,
+  V_UNKNOWN,
 } from "./vocabulary";
 
 const SYMBOL_BYTES: usize = 12;
@@ -59,7 +69,9 @@ function start(tables: usize, text: usize, n: u32, symbols: usize, sentencepiece
   for (let at: u32 = 0; at < n; ) {
     const length = sentencepiece ? min(character_bytes(load<u8>(text + at)), n - at) : 1;
     const symbol = symbols + <usize>at * SYMBOL_BYTES;
-    const token = sentencepiece ? piece(tables, text + at, length) : load<u32>(bytes + (<usize>load<u8>(text + at) << 2));
+    const token = sentencepiece
+      ? piece(tables, text + at, length)
+      : load<u32>(bytes + (<usize>load<u8>(text + at) << 2));
     store<u32>(symbol, at + length);
     store<u32>(symbol, previous, 4);
     store<u32>(symbol, token, 8);
@@ -150,7 +162,10 @@ function put(heap: usize, hole: u32, key: u64, rest: u64): void {
   store<u64>(to, rest, 8);
 }
 
-/** Writes the symbols' tokens; a character that is no piece becomes its bytes, or the unknown token where bytes have none. */
+/**
+ * Writes the symbols' tokens; a character that is no piece becomes its bytes, or the unknown token where bytes have
+ * none.
+ */
 function emit(tables: usize, text: usize, n: u32, symbols: usize, out: usize, first: i32, capacity: i32): i32 {
   let count = first;
   for (let at: u32 = 0; at < n && count >= 0; ) {

@@ -1,17 +1,43 @@
-/** Text to tokens and back, for every host: works on a vocabulary section (vocabulary.ts) and in buffers that it is given. */
+/** Text to tokens and back, for every host: works on a vocabulary section and in buffers that it is given. */
 import { fragment } from "./fragment";
 import { special_at } from "./lookup";
 import { append } from "./merge";
 import {
-  DETOKENIZE_CONTINUE, DETOKENIZE_CONTROL, NO_TOKEN, RECORD_BYTES, RECORD_TEXT, RECORD_TEXT_BYTES, RECORD_TYPE,
-  TOKENIZE_BAD_TABLES, TOKENIZE_BAD_TOKEN, TOKENIZE_BOS, TOKENIZE_CONTROL, TOKENIZE_EOS, TOKENIZE_OUT_FULL, TYPE_CONTROL,
-  TYPE_UNKNOWN, VOCABULARY_MAGIC, VOCABULARY_SPACE_PREFIX, VOCABULARY_VERSION, V_BOS, V_EOS, V_FLAGS, V_MAGIC, V_RECORDS,
-  V_TOKENS, V_VERSION,
+  DETOKENIZE_CONTINUE,
+  DETOKENIZE_CONTROL,
+  MODEL_SENTENCEPIECE,
+  NO_TOKEN,
+  RECORD_BYTES,
+  RECORD_TEXT,
+  RECORD_TEXT_BYTES,
+  RECORD_TYPE,
+  SPLIT_EDGEWISE,
+  TOKENIZE_BAD_TABLES,
+  TOKENIZE_BAD_TOKEN,
+  TOKENIZE_BOS,
+  TOKENIZE_CONTROL,
+  TOKENIZE_EOS,
+  TOKENIZE_OUT_FULL,
+  TYPE_CONTROL,
+  TYPE_UNKNOWN,
+  VOCABULARY_MAGIC,
+  VOCABULARY_SPACE_PREFIX,
+  VOCABULARY_VERSION,
+  V_BOS,
+  V_EOS,
+  V_FLAGS,
+  V_MAGIC,
+  V_MODEL,
+  V_RECORDS,
+  V_SPLIT,
+  V_TOKENS,
+  V_VERSION,
 } from "./vocabulary";
 
 /**
- * Writes the tokens of `text` (UTF-8) to `out` (u32 each) and returns how many, or a negative TOKENIZE_* code. `work` is scratch:
- * TOKENIZE_WORK_FIXED + TOKENIZE_WORK_PER_BYTE · text_bytes always suffices; less may do, because text is worked on in pieces.
+ * Writes the tokens of `text` (UTF-8) to `out` (u32 each) and returns how many, or a negative TOKENIZE_* code. `work`
+ * is scratch: TOKENIZE_WORK_FIXED + TOKENIZE_WORK_PER_BYTE · text_bytes always suffices; less may do, because text is
+ * worked on in pieces.
  */
 export function tokenize(
   tables: usize, text: usize, text_bytes: i32, out: usize, out_capacity: i32, work: usize, work_bytes: i32, flags: i32,
@@ -47,8 +73,9 @@ export function tokenize(
 }
 
 /**
- * Writes the bytes of the tokens to `out` and returns how many, or a negative TOKENIZE_* code. The bytes may begin or end within
- * a character. A space that stands before text only because the tokenizer put it there is left out, unless DETOKENIZE_CONTINUE.
+ * Writes the bytes of the tokens to `out` and returns how many, or a negative TOKENIZE_* code. The bytes may begin or
+ * end within a character. A space that stands before text only because the tokenizer put it there is left out, unless
+ * DETOKENIZE_CONTINUE.
  */
 export function detokenize(tables: usize, tokens: usize, count: i32, out: usize, capacity: i32, flags: i32): i32 {
   if (!is_vocabulary(tables)) return TOKENIZE_BAD_TABLES;
@@ -78,8 +105,11 @@ export function detokenize(tables: usize, tokens: usize, count: i32, out: usize,
   return <i32>written;
 }
 
+/** Magic, version, and a way to cut words that is known here. */
 function is_vocabulary(tables: usize): bool {
-  return load<u32>(tables, V_MAGIC) == VOCABULARY_MAGIC && load<u32>(tables, V_VERSION) == VOCABULARY_VERSION;
+  if (load<u32>(tables, V_MAGIC) != VOCABULARY_MAGIC) return false;
+  if (load<u32>(tables, V_VERSION) != VOCABULARY_VERSION) return false;
+  return load<u32>(tables, V_MODEL) == MODEL_SENTENCEPIECE || load<u32>(tables, V_SPLIT) == SPLIT_EDGEWISE;
 }
 
 // @ts-ignore: decorator

@@ -1,18 +1,20 @@
 /**
- * The vocabulary section: everything that text ↔ tokens needs, in one block that stands anywhere in linear memory. Written by
- * src/llm/tokenizer/tables.ts, read by tokenize.ts; words of 32 bits, little-endian; offsets are bytes from the section's start.
+ * The vocabulary section: everything that text ↔ tokens needs, in one block that stands anywhere in linear memory.
+ * Written by src/llm/tokenizer/tables.ts, read by tokenize.ts. Words of 32 bits, little-endian; offsets are bytes from
+ * the section's start.
  *
  *   header      the words below
  *   records     one per token, 16 bytes: offset of its text, bytes of its text, type, rank
- *               rank (SentencePiece): place in the order of falling scores, equal scores share one; the pair of lowest rank merges first
+ *               rank (SentencePiece): place in the order of falling scores, equal scores share one; lowest merges first
  *   bytes       256 words: token of each single byte, NO_TOKEN where there is none
  *   pieces      open hash table of token + 1 (0: free) by the bytes of the text: what merging may produce
  *   specials    the same for tokens that are cut out of the text before anything else (user-defined and control)
- *   lengths     256 words: offset of the list of lengths (u32 count, u32 each, falling) of specials that start with this byte; 0: none
+ *   lengths     256 words, one per first byte of specials: offset of the list of their lengths, 0 where there are none;
+ *               a list is its count, then the lengths from the longest down
  *   merges      open hash table of {left, right, rank, merged}, merged = NO_TOKEN: free (byte-level BPE)
- *   joints      65,536 bits: bit left·256 + right says that some piece has these two bytes side by side (SentencePiece): text may
- *               be cut wherever the bit is 0, because no piece spans that place
- *   texts       the tokens' own bytes: in SentencePiece ▁ is already a space, in byte-level BPE GPT-2's letters are already bytes
+ *   joints      65,536 bits: bit left·256 + right says that some piece has these two bytes side by side; text
+ *               (SentencePiece) may be cut wherever the bit is 0, because no piece spans that place
+ *   texts       the tokens' own bytes: ▁ of SentencePiece is a space already, GPT-2's letters are bytes already
  *
  * Hash tables have 2^n entries, at most half of them taken, and are probed one by one.
  */
@@ -73,7 +75,7 @@ export const MERGE_BYTES = 16;
 // ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const TOKENIZE_BOS = 1; // begin with the BOS token
 export const TOKENIZE_EOS = 2; // end with the EOS token
-export const TOKENIZE_CONTROL = 4; // control tokens written out in the text (`<s>`) become themselves; else they stay text
+export const TOKENIZE_CONTROL = 4; // control tokens written out (`<s>`) become themselves; else they stay text
 export const DETOKENIZE_CONTINUE = 1; // text goes on before these tokens: a leading space stays
 export const DETOKENIZE_CONTROL = 2; // control tokens are written out
 

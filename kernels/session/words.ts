@@ -9,10 +9,10 @@ const OTHER: u32 = 4;
 /**
  * End of the word at `at`, by the rule `edgewise` (src/llm/tokenizer/words.ts is the same rule for training):
  *
- *   newlines (\n \r) in a run │ an optional space, then letters, or one digit, or a run of anything else │ blanks in a run
+ *   newlines (\n \r) in a run │ blanks in a run │ an optional space, then letters, or one digit, or a run of the rest
  *
- * Letters are A–Z, a–z and every byte above 127; blanks are space, \t, \v, \f. The last space of a run of blanks goes to the
- * word behind it.
+ * Letters are A–Z, a–z and every byte above 127; blanks are space, \t, \v, \f. The last space of a run of blanks goes
+ * to the word behind it.
  */
 export function edgewise_word(at: usize, end: usize): usize {
   let next = at;

@@ -125,9 +125,10 @@ describe("byte-level BPE of our own", () => {
 
   it("takes less than a second for a megabyte, also of one letter or of spaces", { retry: 2 }, () => {
     for (const text of [sentence.repeat(14000), "a".repeat(1 << 20), " ".repeat(1 << 20)]) {
-      const start = performance.now();
+      const start = process.cpuUsage();
       const tokens = tokenizer.encode(text);
-      expect(performance.now() - start).toBeLessThan(1000);
+      // Processor time: the machine may be busy with other tests.
+      expect(process.cpuUsage(start).user).toBeLessThan(1e6);
       expect(tokenizer.decode(tokens) === text).toBe(true);
     }
   });

@@ -41,9 +41,10 @@ describe.skipIf(metadata === undefined)("SentencePiece, vocabulary of Llama 2 (n
     const { encode, decode } = bound(tokenizer());
     const words = "The quick brown fox, aged 12, jumps over Größe и нещо.\n".repeat(18000);
     for (const text of [words, "a".repeat(1 << 20), " ".repeat(1 << 20)]) {
-      const start = performance.now();
+      const start = process.cpuUsage();
       const tokens = encode(text);
-      expect(performance.now() - start).toBeLessThan(1000);
+      // Processor time: the machine may be busy with other tests.
+      expect(process.cpuUsage(start).user).toBeLessThan(1e6);
       expect(decode(tokens) === text).toBe(true);
     }
   });

@@ -78,7 +78,7 @@ export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
     merges: sentencepiece ? [] : readMerges(metadata, texts),
     byteTokens: readByteTokens(metadata, tokens, sentencepiece, unknown),
     split: sentencepiece ? 0 : readSplit(metadata),
-    spacePrefix: metadata.boolean("tokenizer.ggml.add_space_prefix", sentencepiece),
+    spacePrefix: sentencepiece && metadata.boolean("tokenizer.ggml.add_space_prefix", true),
     addBos: metadata.boolean("tokenizer.ggml.add_bos_token", sentencepiece),
     addEos: metadata.boolean("tokenizer.ggml.add_eos_token", false),
     bos: id("bos"),
