@@ -4,7 +4,8 @@
     venv/bin/python test/golden/make_llama.py
 
 Writes into test/golden/llama: NAME.gguf (F32, llama.cpp's row order of q and k), NAME.json (sizes, batches of even and odd steps, losses), NAME.safetensors
-(logits; gradients rounded to float32; four random projections of each gradient in float64) and peft/ (an adapter that PEFT saved).
+(logits; gradients rounded to float32; four random projections
+in float64 of each gradient, and of each parameter after ten steps; gradients also over weights that were quantized) and peft/ (an adapter that PEFT saved).
 
 The model below is written in plain operations, so that it runs in float64 throughout: transformers computes its rotary table, norms and
 softmax in float32 whatever the model's dtype. `check_transformers` compares it with transformers and PEFT in float32 before anything is written.
@@ -21,6 +22,8 @@ import gguf
 import numpy as np
 import torch
 import torch.nn.functional as F
+from gguf import GGMLQuantizationType
+from gguf.quants import dequantize, quantize
 from peft import LoraConfig, get_peft_model
 from safetensors.numpy import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -163,17 +166,27 @@ def tensors(values: dict[str, np.ndarray], dtype, trained: bool) -> dict[str, to
     return {name: torch.tensor(value, dtype=dtype, requires_grad=trained) for name, value in values.items()}
 
 
-def run(c, weights, bank_name, dtype):
-    """Logits of the first micro-batch; the first step's loss and gradients; losses, norms and parameters of ten steps."""
+def start(c, weights, bank_name, dtype):
+    """Weights, adapters if any, and which of them are trained."""
     w = tensors(weights, dtype, bank_name is None)
     bank = tensors(bank_values(c, bank_name), dtype, True) if bank_name else None
-    trained = bank or w
-    first = batches(c, 0)
-    with torch.no_grad():
-        logits = torch.cat([forward(c, w, row["tokens"][:-1], bank, row["adapter"]) for row in first[0]])
-    loss = sum(weighted_loss(c, w, micro, bank) for micro in first)
-    gradients = dict(zip(trained, torch.autograd.grad(loss, list(trained.values()))))
+    return w, bank, bank or w
 
+
+def first_step(c, weights, bank_name, dtype):
+    """Logits of the first micro-batch; loss sum and gradients of the first step."""
+    w, bank, trained = start(c, weights, bank_name, dtype)
+    micros = batches(c, 0)
+    with torch.no_grad():
+        logits = torch.cat([forward(c, w, row["tokens"][:-1], bank, row["adapter"]) for row in micros[0]])
+    loss = sum(weighted_loss(c, w, micro, bank) for micro in micros)
+    gradients = dict(zip(trained, torch.autograd.grad(loss, list(trained.values()))))
+    return dict(logits=logits, loss=loss.item(), gradients=gradients)
+
+
+def ten_steps(c, weights, bank_name, dtype):
+    """Losses and norms of ten steps, and the parameters after them."""
+    w, bank, trained = start(c, weights, bank_name, dtype)
     groups = [
         dict(params=[p for p in trained.values() if p.dim() > 1], weight_decay=ADAMW["weightDecay"]),
         dict(params=[p for p in trained.values() if p.dim() == 1], weight_decay=0.0),
@@ -197,7 +210,16 @@ def run(c, weights, bank_name, dtype):
         optimizer.step()
         losses.append(total / weight)
         norms.append(norm.item())
-    return dict(logits=logits, gradients=gradients, losses=losses, norms=norms, parameters={k: v.detach() for k, v in trained.items()})
+    return dict(losses=losses, norms=norms, parameters={name: p.detach() for name, p in trained.items()})
+
+
+def run(c, weights, bank_name, dtype):
+    return first_step(c, weights, bank_name, dtype) | ten_steps(c, weights, bank_name, dtype)
+
+
+def requantized(weights, kind: GGMLQuantizationType):
+    """The weights after a round trip through a block format; norms stay as they are."""
+    return {k: dequantize(quantize(v, kind), kind).astype(np.float32) if v.ndim > 1 else v for k, v in weights.items()}
 
 
 def learning_rates() -> list[float]:
@@ -314,6 +336,12 @@ def main() -> None:
                 arrays[f"{label}.gradient.{k}"] = g.numpy().astype(np.float32)
             for kind in ("gradients", "parameters"):
                 arrays[f"{label}.projections.{kind}"] = projections(double[kind])
+        if c["channels"] % 32 == 0:
+            facts["quantized"] = {}
+            for kind in (GGMLQuantizationType.F16, GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0):
+                step = first_step(c, requantized(weights, kind), "all", torch.float64)
+                facts["quantized"][kind.name.lower()] = step["loss"]
+                arrays[f"{kind.name.lower()}.projections.gradients"] = projections(step["gradients"])
         save_file(arrays, OUT / f"{name}.safetensors")
         (OUT / f"{name}.safetensors").chmod(0o644)
         (OUT / f"{name}.json").write_text(json.dumps(facts) + "\n")
@@ -321,6 +349,9 @@ def main() -> None:
             peft = peft_model(c, transformers_model(c, weights), bank_values(c, "all"), 0, "all")
             peft.save_pretrained(OUT / "peft")
             (OUT / "peft" / "README.md").unlink()
+            config = json.loads((OUT / "peft" / "adapter_config.json").read_text())
+            config["target_modules"].sort()  # a set: its order changes from run to run
+            (OUT / "peft" / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
             (OUT / "peft" / "adapter_model.safetensors").chmod(0o644)
 
 

@@ -46,6 +46,16 @@ export interface StepResult {
   readonly rows: number;
 }
 
+/** What a micro-batch had: Σ weight·loss, Σ weight, and its sizes. */
+export interface Accumulated {
+  readonly loss: number;
+  readonly weight: number;
+  readonly rows: number;
+  readonly sequences: number;
+  /** Rows that carry a weight. */
+  readonly outputs: number;
+}
+
 export const defaultAdamW = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 } as const;
 
 export function compileTraining({
@@ -98,7 +108,10 @@ export class Trainer {
     this.step = 0;
   }
 
-  /** Forward and backward over the micro-batches, then one step of the optimizer. */
+  /**
+   * Forward and backward over the micro-batches, then one step of the optimizer. Where it is aborted, or the loss or the gradient is not
+   * finite (InputError), parameters, moments and step are those from before.
+   */
   async update(
     microBatches: readonly (readonly Example[])[],
     learningRate: number,
@@ -106,7 +119,10 @@ export class Trainer {
   ): Promise<StepResult> {
     let [loss, weight, rows] = [0, 0, 0];
     for (const [index, examples] of microBatches.entries()) {
-      const sums = await this.accumulate(examples, index, signal);
+      const sums = await this.accumulate(examples, index, signal).catch((error) => {
+        this.clearGradients();
+        throw error;
+      });
       loss += sums.loss;
       weight += sums.weight;
       rows += sums.rows;
@@ -116,40 +132,37 @@ export class Trainer {
         `train: step ${this.step + 1}: no token carries a weight, so there is nothing to learn`,
       );
     if (!Number.isFinite(loss / weight)) throw this.diverged(`the loss is ${loss / weight}`, learningRate);
-    await this.apply(learningRate, signal);
-    return { loss: loss / weight, weight, norm: this.engine.f32("schedule")[NORM], rows };
+    const norm = await this.apply(learningRate);
+    return { loss: loss / weight, weight, norm, rows };
   }
 
-  /** Adds the gradients of a micro-batch to those of the step; returns Σ weight·loss, Σ weight and rows. */
-  async accumulate(
-    examples: readonly Example[],
-    index: number,
-    signal?: AbortSignal,
-  ): Promise<{ loss: number; weight: number; rows: number }> {
+  /** Adds the gradients of a micro-batch to those of the step. */
+  async accumulate(examples: readonly Example[], index: number, signal?: AbortSignal): Promise<Accumulated> {
     const sizes = this.write(examples);
     const slots = { ...sizes, step: this.step + 1, micro_batch: index };
     await this.engine.run("train", "accumulate", slots, { signal });
-    return { loss: this.engine.f32("loss_sum")[0], weight: sizes.weight, rows: sizes.rows };
+    return { ...sizes, loss: this.engine.f32("loss_sum")[0] };
   }
 
-  private async apply(learningRate: number, signal?: AbortSignal): Promise<void> {
-    if (this.sideBySide) this.engine.f32("weight_sum")[0] = 1;
+  /** One step of the optimizer with the gradients so far, which it clears; returns their norm before clipping. Short, so never aborted. */
+  async apply(learningRate: number): Promise<number> {
     const slots = { rows: 0, step: this.step + 1, learning_rate: learningRate };
     if (this.sideBySide) this.engine.f32("weight_sum")[0] = 1;
     try {
-      await this.engine.run("train", "apply", slots, { signal });
+      await this.engine.run("train", "apply", slots);
     } catch (error) {
       if (!(error instanceof PlanError) || error.record.code !== ERROR_NOT_FINITE) throw error;
       throw this.diverged("the norm of the gradients is not finite", learningRate);
     }
     this.step++;
+    return this.engine.f32("schedule")[NORM];
   }
 
   close(): Promise<void> {
     return this.engine.close();
   }
 
-  private write(examples: readonly Example[]) {
+  private write(examples: readonly Example[]): Omit<Accumulated, "loss"> {
     const { rows: limit, sequences: most } = this.engine.program.slots;
     const wanted = examples.reduce((sum, { tokens }) => sum + tokens.length - 1, 0);
     if (wanted > limit || examples.length > most)
@@ -179,7 +192,6 @@ export class Trainer {
     return { ...batch, outputs, weight };
   }
 
-  /** Forgets the gradients of the step; parameters, moments and schedule are as they were before it. */
   private diverged(what: string, learningRate: number): Error {
     this.clearGradients();
     return new InputError(
