@@ -1,7 +1,7 @@
 /** A simulated demo: users around what a pilot measured at this scale, so that the report is tried on likely numbers. */
 import { demo } from "../../src/lab/study/demo.ts";
 import type { Row } from "../../src/lab/study/row.ts";
-import { isBaseline, type Settings, trains } from "../../src/lab/study/settings.ts";
+import { isBaseline, rowKey, type Settings, trains } from "../../src/lab/study/settings.ts";
 import { simulate, type World } from "../../src/lab/study/simulation.ts";
 import { checkStudy, type StudyInput } from "../../src/lab/study/study_file.ts";
 
@@ -89,6 +89,13 @@ export function demoRows(change: Partial<StudyInput> = {}, world: Partial<World>
   const study = checkStudy({ ...demo, ...change }, () => "demo", TASKS);
   return simulate(study, { ...demoWorld, ...world }, seed).map((row) => ({
     ...row,
+    // Users of different tasks are different people.
+    user: `${row.settings.task}-${row.user}`,
+    key: rowKey(row.settings, `${row.settings.task}-${row.user}`),
+    audit: {
+      ...row.audit,
+      history_user: row.audit.history_user && `${row.settings.task}-${row.audit.history_user}`,
+    },
     provenance: {
       edgewise: "0.1.0",
       node: "v20.20.2",

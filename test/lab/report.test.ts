@@ -5,6 +5,7 @@ import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
 import { InputError } from "../../src/errors.ts";
 import { html } from "../../src/lab/report/html.ts";
+import { historyPicture } from "../../src/lab/report/picture.ts";
 import { reportHtml, writeReport } from "../../src/lab/report/report.ts";
 import { summaryMarkdown, summaryText } from "../../src/lab/report/summary.ts";
 import { number, range, sentence, signed } from "../../src/lab/report/words.ts";
@@ -78,6 +79,16 @@ describe("report.html", () => {
     }
     // Every coordinate is a number: no NaN from an empty interval or a log of 0.
     expect(page).not.toMatch(/NaN|Infinity|undefined/);
+  });
+
+  it("has its history panels as a picture of their own", () => {
+    const picture = historyPicture(studyVerdicts(demoStudy, rows));
+    const svg = parseHTML(picture).document;
+    expect(svg.querySelectorAll("svg svg").length).toBe(4);
+    expect([...svg.querySelectorAll(".title")].map((title) => title.textContent)).toEqual(
+      Object.keys(demoStudy.tasks),
+    );
+    expect(picture).not.toMatch(/NaN|undefined|<script|href/);
   });
 
   it("names command, seeds, versions and machine, and no user", () => {

@@ -62,11 +62,11 @@ function contrastRow(verdict: Verdict, reach: number): Html {
   }
   const { estimate, unit, interval, margin, n, p, pHolm, pSignFlip, left } = verdict;
   const open = status === "not enough evidence" && html`<small>${openWord(verdict)}</small>`;
-  const numbers = html`${effect(estimate, unit)}<small>${range(interval, unit)} ${unit}<br>δ ${effect(margin, unit).replace("+", "")}, n ${n}${left.map(
+  const numbers = html`${effect(estimate, unit)}<small>${range(interval, unit)}<br>${unit}, δ ${effect(margin, unit).replace("+", "")}, n ${n}${left.map(
     (text) => html`<br>without ${text}`,
   )}</small>`;
   return html`<tr>${first}<td>${badge(status, data)}${open}</td><td class="middle">${intervalGraphic(verdict, reach)}</td>
-<td>${numbers}</td><td data-name="p" class="p">${pValue(pHolm)}<small>alone ${pValue(p)}<br>sign flip ${pValue(pSignFlip)}</small></td></tr>`;
+<td class="p">${numbers}</td><td data-name="p" class="p">${pValue(pHolm)}<small>alone ${pValue(p)}<br>sign flip ${pValue(pSignFlip)}</small></td></tr>`;
 }
 
 function pValue(p: number): string {

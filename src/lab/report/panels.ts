@@ -10,8 +10,9 @@ import { plot } from "./plot.ts";
 import { duration, number, range, shortMethod, signed, whole } from "./words.ts";
 
 /** Plots in vector form: their size on the page is the page's. */
-const WIDTH = 260;
-const HEIGHT = 220;
+export const WIDTH = 260;
+export const HEIGHT = 220;
+const FONT = { fontSize: "11px" };
 
 export const COLOURS = {
   none: "var(--none)",
@@ -71,9 +72,15 @@ function yScale(arms: readonly Arm[], task: string): Plot.ScaleOptions {
 function draw(options: Plot.PlotOptions, label: string): Html {
   const grid = Plot.gridY({ stroke: "var(--grid)", strokeOpacity: 1 });
   const margins = { marginLeft: 34, marginRight: 12, marginTop: 24, marginBottom: 36 };
-  const style = { fontSize: "11px" };
   return plot(
-    { width: WIDTH, height: HEIGHT, ...margins, style, ...options, marks: [grid, ...(options.marks ?? [])] },
+    {
+      width: WIDTH,
+      height: HEIGHT,
+      ...margins,
+      style: FONT,
+      ...options,
+      marks: [grid, ...(options.marks ?? [])],
+    },
     label,
   );
 }
@@ -116,6 +123,16 @@ function mainArm(arms: readonly Arm[]): Arm {
 export interface Weights {
   model: string;
   compression: Settings["compression"];
+}
+
+/** Every model and compression that rows were measured with, in their order. */
+export function weightsOf(arms: readonly Arm[]): Weights[] {
+  const found = new Map<string, Weights>();
+  for (const { settings } of arms) {
+    const { model, compression } = settings;
+    if (model !== "-") found.set(`${model} ${compression}`, { model, compression });
+  }
+  return [...found.values()];
 }
 
 /** Quality against history: none at 0, then every method at each h, own and placebo, between baselines and Bayes. */
@@ -355,8 +372,12 @@ export function personalPanel(comparisons: readonly Comparison[], task: string):
   const accuracy = comparisons[0].arm.metric === "accuracy";
   const options: Plot.PlotOptions = {
     height: 44 + 24 * rows.length,
+    width: WIDTH,
     marginLeft: 96,
+    marginRight: 12,
     marginTop: 6,
+    marginBottom: 36,
+    style: FONT,
     x: {
       label: accuracy ? "accuracy, own − placebo" : "bits per byte saved, own − placebo",
       labelAnchor: "center",
@@ -374,5 +395,5 @@ export function personalPanel(comparisons: readonly Comparison[], task: string):
     color: { type: "identity" },
     marks,
   };
-  return draw(options, `${task}: own minus placebo`);
+  return plot(options, `${task}: own minus placebo`);
 }

@@ -4,14 +4,13 @@ import path from "node:path";
 import { InputError } from "../../errors.ts";
 import { type SelfCheck, selfCheck } from "../study/calibration.ts";
 import type { Row } from "../study/row.ts";
-import { METHODS } from "../study/settings.ts";
 import { declaredDigest, type Study, studyDigest } from "../study/study_file.ts";
 import { studyVerdicts, type Verdicts } from "../study/verdicts.ts";
 import { cellsTable, taskTable } from "./cells_table.ts";
 import { contrastTable, guidelineTable } from "./contrasts_table.ts";
-import { type Html, html, Html as Raw } from "./html.ts";
+import { Html, html } from "./html.ts";
+import { legend } from "./legend.ts";
 import {
-  COLOURS,
   historyPanel,
   memoryPanel,
   personalPanel,
@@ -19,9 +18,10 @@ import {
   timePanel,
   tokensPanel,
   type Weights,
+  weightsOf,
 } from "./panels.ts";
 import { STYLE } from "./style.ts";
-import { bytes, duration, effect, number, SHORT_METHODS, whole } from "./words.ts";
+import { bytes, duration, effect, number, whole } from "./words.ts";
 
 /** Writes the report beside its final place and renames it there: it is whole, or it is not there. */
 export function writeReport(file: string, study: Study, rows: readonly Row[]): void {
@@ -42,7 +42,7 @@ export function reportHtml(study: Study, rows: readonly Row[]): string {
   const check = selfCheck(verdicts.samples);
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><title>${study.name} · edgewise study</title><style>${new Raw(STYLE)}</style></head>
+<meta name="color-scheme" content="light dark"><title>${study.name} · edgewise study</title><style>${new Html(STYLE)}</style></head>
 <body><main>
 ${header(study, verdicts, rows)}
 ${troubles(verdicts)}
@@ -67,13 +67,13 @@ contrast is exploratory. All of it is given these base models.</footer>
 }
 
 function header(study: Study, { arms, verdicts }: Verdicts, rows: readonly Row[]): Html {
-  const users = new Set(rows.filter((row) => row.split === "test").map((row) => row.user)).size;
+  const users = Math.max(0, ...arms.map((arm) => arm.test.size));
   const seconds = arms.reduce((sum, arm) => sum + secondsOf(arm) * arm.rows.length, 0);
   const peak = Math.max(0, ...rows.map((row) => row.memory.predicted_peak_bytes));
   const detectable = smallestEffects(verdicts);
   const fact = (value: string, name: string) => html`<div><b>${value}</b><span>${name}</span></div>`;
   return html`<p class="overline">edgewise study</p><h1>${study.name}</h1>${study.description && html`<p class="soft">${study.description}</p>`}
-<div class="facts">${fact(`${whole(users)} × ${study.items_per_user}`, "test users × items each")}${fact(whole(arms.length), "cells")}
+<div class="facts">${fact(`${whole(users)} × ${study.items_per_user}`, "test users of a task × items each")}${fact(whole(arms.length), "cells")}
 ${fact(whole(rows.length), "rows")}${fact(duration(seconds), "of computing, serially timed")}${fact(bytes(peak), "largest predicted peak")}
 ${detectable.map(([unit, size]) => fact(size, `smallest detectable effect, ${unit}`))}</div>`;
 }
@@ -138,30 +138,6 @@ and domain, not the person.</p><div class="panels">${tasks.map((task) => {
 
 function describeWeights(weights: Weights | undefined): string {
   return weights ? `${weights.model} ${weights.compression}` : "the model";
-}
-
-function weightsOf(arms: Verdicts["arms"]): Weights[] {
-  const found = new Map<string, Weights>();
-  for (const { settings } of arms) {
-    const { model, compression } = settings;
-    if (model !== "-") found.set(`${model} ${compression}`, { model, compression });
-  }
-  return [...found.values()];
-}
-
-function legend(arms: Verdicts["arms"]): Html {
-  const used = new Set(arms.map((arm) => arm.settings.method));
-  const methods = (Object.keys(METHODS) as (keyof typeof METHODS)[]).filter((method) => used.has(method));
-  const swatch = (inside: Html) => html`<svg width="26" height="12" aria-hidden="true">${inside}</svg>`;
-  const line = (colour: string, extra = "") =>
-    new Raw(`<line x1="1" x2="25" y1="6" y2="6" stroke="${colour}" stroke-width="2" ${extra}/>`);
-  return html`<ul class="legend">${methods.map((method) => {
-    const dot = new Raw(`<circle cx="13" cy="6" r="3.5" fill="${COLOURS[method]}"/>`);
-    return html`<li>${swatch(html`${line(COLOURS[method])}${dot}`)}${SHORT_METHODS[method]}</li>`;
-  })}
-<li>${swatch(new Raw(`<line x1="1" x2="25" y1="6" y2="6" stroke="var(--soft)" stroke-width="2" stroke-dasharray="2,3"/><circle cx="13" cy="6" r="3.2" fill="var(--card)" stroke="var(--soft)" stroke-width="1.5"/>`))}placebo history</li>
-<li>${swatch(line("var(--baseline)"))}no-model arms</li>
-<li>${swatch(line("var(--ink)", 'stroke-dasharray="1,3" stroke-linecap="round"'))}Bayes: the best possible</li></ul>`;
 }
 
 function trust({ verdicts, samples }: Verdicts, { flips, falseSupported, family }: SelfCheck): Html {

@@ -1,11 +1,11 @@
 /** The report's look: one column, light and dark by the reader's setting, plain black on white on paper. */
-const LIGHT = `
+export const LIGHT = `
   --page: #faf9f6; --card: #ffffff; --ink: #1c222a; --soft: #5a6470; --line: #e2dfd7; --grid: #efece6;
   --none: #6f7783; --rag: #1a6acb; --lora: #cc5c0a; --reused: #7a4abf; --trained: #0b8467; --baseline: #8b929c;
   --good: #14713f; --good-back: #e2f3e9; --bad: #a92f27; --bad-back: #fbe6e3; --open: #7a5c08; --open-back: #fbf0d2;
   --mute: #68717c; --mute-back: #efeeea; --zone: #1a7f4b14;`;
 
-const DARK = `
+export const DARK = `
   --page: #13161b; --card: #1a1e25; --ink: #e6e9ed; --soft: #9ba6b2; --line: #2d343e; --grid: #262c35;
   --none: #a0a8b3; --rag: #70b0ff; --lora: #ffa25c; --reused: #c3a4ff; --trained: #4dd4ac; --baseline: #7f8893;
   --good: #6fdca4; --good-back: #143524; --bad: #ff978c; --bad-back: #43201d; --open: #ecca66; --open-back: #3a3014;
