@@ -2,7 +2,7 @@
 import type { Arm } from "../study/arms.ts";
 import { METHODS } from "../study/settings.ts";
 import { Html, html } from "./html.ts";
-import { COLOURS } from "./panels.ts";
+import { COLOURS } from "./series.ts";
 import { SHORT_METHODS } from "./words.ts";
 
 export interface LegendItem {

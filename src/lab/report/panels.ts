@@ -3,112 +3,12 @@ import * as Plot from "@observablehq/plot";
 import { type Arm, bayesOf, noneOf } from "../study/arms.ts";
 import { historySizes } from "../study/contrasts.ts";
 import type { Comparison } from "../study/exploration.ts";
-import { isBaseline, type Method, type Settings, trains } from "../study/settings.ts";
-import { type Interval, mean, summarize, tInterval } from "../study/statistics.ts";
+import { isBaseline, type Settings, trains } from "../study/settings.ts";
+import { mean } from "../study/statistics.ts";
 import type { Html } from "./html.ts";
 import { plot } from "./plot.ts";
+import { COLOURS, colourOf, draw, FONT, type Point, pointOf, series, WIDTH, yScale } from "./series.ts";
 import { duration, number, range, shortMethod, signed, whole } from "./words.ts";
-
-/** Plots in vector form: their size on the page is the page's. */
-export const WIDTH = 260;
-export const HEIGHT = 220;
-const FONT = { fontSize: "11px" };
-
-export const COLOURS = {
-  none: "var(--none)",
-  rag: "var(--rag)",
-  lora: "var(--lora)",
-  "rag+lora-reused": "var(--reused)",
-  "rag+lora-trained": "var(--trained)",
-} as const;
-
-export function colourOf(method: Method): string {
-  return isBaseline(method) ? "var(--baseline)" : COLOURS[method as keyof typeof COLOURS];
-}
-
-interface Point {
-  x: number;
-  y: number;
-  low: number;
-  high: number;
-  title: string;
-}
-
-function pointOf(arm: Arm, x: number): Point {
-  const summary = summarize([...arm.test.values()]);
-  const interval = tInterval(summary);
-  return {
-    x,
-    y: summary.mean,
-    low: interval[0],
-    high: interval[1],
-    title: titleOf(arm, summary.mean, interval),
-  };
-}
-
-function titleOf({ settings: s, test }: Arm, value: number, [low, high]: Interval): string {
-  const what = [
-    shortMethod(s.method) + (s.history === "placebo" ? " (placebo)" : ""),
-    s.model === "-" ? "" : `${s.model} ${s.compression}`,
-    s.h > 0 ? `h ${s.h}` : "",
-    s.k > 0 ? `k ${s.k}` : "",
-    s.training_tokens > 0 ? `${whole(s.training_tokens)} tokens, r ${s.rank}` : "",
-  ];
-  return `${what.filter(Boolean).join(" · ")}\n${number(value, 3)} [${number(low, 3)}, ${number(high, 3)}], n ${test.size}`;
-}
-
-/** Accuracy from a little below the lowest interval to 1, the same in all panels of a task. */
-function yScale(arms: readonly Arm[], task: string): Plot.ScaleOptions {
-  const points = arms.filter((arm) => arm.settings.task === task).map((arm) => pointOf(arm, 0));
-  const finite = points.flatMap(({ low, high, y }) => [low, high, y]).filter(Number.isFinite);
-  const accuracy = arms.some((arm) => arm.settings.task === task && arm.metric === "accuracy");
-  const low = Math.min(...finite);
-  const high = accuracy ? 1 : Math.max(...finite);
-  const pad = 0.04 * (high - low);
-  const domain = [accuracy ? Math.max(0, low - pad) : low - pad, high + (accuracy ? 0.01 : pad)];
-  return { domain, label: accuracy ? "accuracy" : "bits per byte (less is better)", ticks: 5 };
-}
-
-function draw(options: Plot.PlotOptions, label: string): Html {
-  const grid = Plot.gridY({ stroke: "var(--grid)", strokeOpacity: 1 });
-  const margins = { marginLeft: 34, marginRight: 12, marginTop: 24, marginBottom: 36 };
-  return plot(
-    {
-      width: WIDTH,
-      height: HEIGHT,
-      ...margins,
-      style: FONT,
-      ...options,
-      marks: [grid, ...(options.marks ?? [])],
-    },
-    label,
-  );
-}
-
-/** Intervals, a line and dots of one series. Hollow and dashed where the history is a placebo's. */
-function series(points: Point[], colour: string, { hollow = false, dashed = false } = {}): Plot.Markish[] {
-  const dash = hollow ? "2,3" : dashed ? "5,3" : undefined;
-  return [
-    Plot.ruleX(points, {
-      x: "x",
-      y1: "low",
-      y2: "high",
-      stroke: colour,
-      strokeOpacity: 0.55,
-      strokeWidth: 1.5,
-    }),
-    Plot.line(points, { x: "x", y: "y", stroke: colour, strokeWidth: 1.8, strokeDasharray: dash }),
-    Plot.dot(points, {
-      x: "x",
-      y: "y",
-      r: 3.2,
-      fill: hollow ? "var(--card)" : colour,
-      stroke: colour,
-      strokeWidth: 1.5,
-      title: "title",
-    }),
-  ];
-}
 
 /** Of several arms at one h, the one that the history panel shows: most training, then most items shown. */
 function mainArm(arms: readonly Arm[]): Arm {

@@ -2,7 +2,8 @@
 import type { Verdicts } from "../study/verdicts.ts";
 import { Html, html } from "./html.ts";
 import { legendItems } from "./legend.ts";
-import { HEIGHT, historyPanel, WIDTH, weightsOf } from "./panels.ts";
+import { historyPanel, weightsOf } from "./panels.ts";
+import { HEIGHT, WIDTH } from "./series.ts";
 import { DARK, LIGHT } from "./style.ts";
 
 const GAP = 12;
