@@ -117,8 +117,9 @@ export interface Effects {
 export const NULL_EFFECTS: Effects = { beats: 0, "gain-below": MARGIN, "no-worse": -MARGIN };
 
 /**
- * Users and items such that a − b has a standard deviation of .15 between users, the middle of what a pilot on real
- * users measured (.11–.21): 2 · .24/16 · (1 − .51) of items' luck, .615 being the accuracy, and 2 · .062² of users.
+ * Users and items such that a − b has a standard deviation of about .15 between users, the middle of what a pilot on real
+ * users measured (.11–.21): variance 2 · .24/16 · (1 − .7²) from luck with items (.24 of one item at accuracy .6, two
+ * cells sharing their luck with probability .7²) and 2 · .062² from the users themselves.
  */
 export function calibrationWorld(effects: Effects): World {
   return {
