@@ -6,9 +6,19 @@ import { explainCommand } from "./explain.ts";
 import { EXIT, fail } from "./failure.ts";
 import { generateCommand } from "./generate.ts";
 import { perplexityCommand } from "./perplexity.ts";
+import { pretrainCommand } from "./pretrain.ts";
 import { quantizeCommand } from "./quantize.ts";
+import { demoCommand, studyCommand } from "./study.ts";
 
-const commands = [generateCommand(), perplexityCommand(), quantizeCommand(), explainCommand()];
+const commands = [
+  studyCommand(),
+  demoCommand(),
+  generateCommand(),
+  perplexityCommand(),
+  quantizeCommand(),
+  explainCommand(),
+  pretrainCommand(),
+];
 
 const program = new Command("edgewise")
   .description(

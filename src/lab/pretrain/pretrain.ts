@@ -15,7 +15,6 @@ export interface CurvePoint {
 }
 
 export interface PretrainOptions {
-  readonly threads: number;
   readonly signal?: AbortSignal;
   /** Called after every step. */
   onStep?(step: number, tokens: number, loss: number): void;

@@ -13,6 +13,12 @@ export interface Person {
   readonly split: "dev" | "test";
 }
 
+/** A task of a study and everybody who is asked to do it. */
+export interface StudyTask {
+  readonly task: Task;
+  readonly people: readonly Person[];
+}
+
 /** Tasks that study files may name. */
 export const taskList: TaskList = Object.fromEntries(
   TASKS.map((name) => [name, (GENERATED as readonly string[]).includes(name) ? "generated" : "real"]),

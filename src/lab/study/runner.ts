@@ -4,26 +4,28 @@ import { BASELINES } from "../tasks/baselines.ts";
 import { type Item, type Task, testItems } from "../tasks/types.ts";
 import { Adaptation } from "./adaptation.ts";
 import { type Cell, expand, trainingRuns } from "./cells.ts";
-import { bayesBounds, cohort, historyOf, type Person, studyTask } from "./cohort.ts";
+import { bayesBounds, cohort, historyOf, type Person, type StudyTask, studyTask } from "./cohort.ts";
+import { Estimate, longestCheckpoints, secondsPerPerson } from "./estimate.ts";
 import { evaluate, evaluateBaseline, type Outcome } from "./evaluation.ts";
 import type { Query } from "./prompting.ts";
 import { provenance } from "./provenance.ts";
 import { measureRates } from "./rates.ts";
 import type { Results } from "./results.ts";
 import { itemDigest, makeRow, type Row } from "./row.ts";
-import { isBaseline, retrieves, rowKey, type Settings, trains } from "./settings.ts";
+import { COMPRESSIONS, describe, isBaseline, retrieves, rowKey, type Settings, trains } from "./settings.ts";
 import { declaredDigest, type Study, studyDigest } from "./study_file.ts";
 import { adapterAudit, type Compression, handOver, type Rates, Workbench } from "./workbench.ts";
 
 export interface RunOptions {
   readonly threads: number;
-  /** Test users of each task; the study file's, or fewer where time is short. */
-  readonly users: number;
+  /** Most test users of each task, where the time budget allows them; default: the study file's number. */
+  readonly mostUsers?: number;
   /** For the rows: what the user typed. */
   readonly command: string;
   readonly signal?: AbortSignal;
-  /** Rows done and in all, and what is at work now. */
+  /** Seconds of work done and in all, by the rates of the timing pass, and what is at work now. */
   onProgress?(done: number, total: number, label: string): void;
+  onMessage?(message: string): void;
 }
 
 /** A cell with the people who have no row of it yet. */
@@ -36,58 +38,110 @@ export class StudyRunner {
   private readonly study: Study;
   private readonly results: Results;
   private readonly options: RunOptions;
-  private readonly tasks: Map<string, { task: Task; people: Person[] }>;
-  private readonly total: number;
-  private done: number;
+  private readonly cells: readonly Cell[];
+  private tasks = new Map<string, StudyTask>();
+  private users: number;
+  private estimate: Estimate | undefined;
+  private total = 0;
+  private done = 0;
 
   constructor(study: Study, results: Results, options: RunOptions) {
     this.study = study;
     this.results = results;
     this.options = options;
-    const [seed] = study.seeds;
-    this.tasks = new Map(
-      Object.keys(study.tasks).map((name) => {
-        const task = studyTask(study, name);
-        return [name, { task, people: cohort(study, task, name, seed, options.users) }];
-      }),
-    );
-    const cells = expand(study);
-    this.total = cells.reduce((sum, cell) => sum + this.peopleOf(cell).length, 0);
-    this.done = this.total - this.jobs(cells).reduce((sum, { people }) => sum + people.length, 0);
+    this.cells = expand(study);
+    this.users = study.users;
+    this.gather();
   }
 
   /** Runs everything that is missing. After an abort what is finished stays in the results. */
   async run(): Promise<void> {
-    const jobs = this.jobs(expand(this.study));
-    this.runBaselines(jobs.filter(({ cell }) => isBaseline(cell.settings.method)));
     for (const [model, path] of Object.entries(this.study.models))
-      for (const compression of ["f32", "f16", "q8_0", "q4_0"] as const) {
-        const own = jobs.filter(
-          ({ cell: { settings } }) => settings.model === model && settings.compression === compression,
-        );
-        if (own.length) await this.runModel(path, compression, own);
+      for (const compression of COMPRESSIONS) {
+        const own = ({ settings }: Cell) => settings.model === model && settings.compression === compression;
+        if (this.jobs().some(({ cell }) => own(cell))) await this.runModel(path, compression, own);
       }
+    this.runBaselines();
   }
 
-  private async runModel(path: string, compression: Compression, jobs: readonly Job[]): Promise<void> {
-    const most = Math.max(...[...this.tasks.values()].map(({ people }) => people.length));
+  private async runModel(
+    path: string,
+    compression: Compression,
+    own: (cell: Cell) => boolean,
+  ): Promise<void> {
+    const most = this.study.dev_users + Math.max(this.study.users, this.options.mostUsers ?? 0);
     const bench = await Workbench.open(path, compression, this.options.threads, most);
     try {
       const rates = await measureRates(bench);
+      if (!this.estimate) this.plan(new Estimate(bench, rates));
+      const jobs = this.jobs().filter(({ cell }) => own(cell));
       for (const job of jobs.filter(({ cell }) => !trains(cell.settings.method)))
         await this.runUntrained(bench, rates, job);
-      const runs = trainingRuns(jobs.map(({ cell }) => cell));
-      for (const cells of runs) {
-        const run = cells.map((cell) => jobs.find((job) => job.cell === cell)!);
-        await this.runTraining(bench, rates, run);
-      }
+      for (const cells of trainingRuns(jobs.map(({ cell }) => cell)))
+        await this.runTraining(
+          bench,
+          rates,
+          cells.map((cell) => jobs.find((job) => job.cell === cell)!),
+        );
     } finally {
       await bench.close();
     }
   }
 
-  private runBaselines(jobs: readonly Job[]): void {
-    for (const { cell, people } of jobs) {
+  /** As many users as the time budget allows; a run that goes on keeps the number that it began with. */
+  private plan(estimate: Estimate): void {
+    const { study, options } = this;
+    this.estimate = estimate;
+    const before = this.results.rows.map(({ planned }) => planned.users);
+    if (before.length) this.users = Math.max(...before);
+    else if (study.time_budget !== undefined) {
+      const seconds = (counts: (cell: Cell) => boolean) =>
+        secondsPerPerson(
+          estimate,
+          this.cells,
+          trainingRuns(this.cells),
+          (cell) => this.taskOf(cell.settings),
+          counts,
+        );
+      const left = BUDGET_SHARE * study.time_budget - study.dev_users * seconds(({ dev }) => dev);
+      const affordable = Math.floor(left / seconds(() => true));
+      this.users = Math.max(USERS_MIN, Math.min(options.mostUsers ?? study.users, affordable));
+    }
+    this.gather();
+    this.total = this.secondsOf(this.jobs());
+    options.onMessage?.(
+      `${this.users} users × ${study.items_per_user} items, ${study.dev_users} dev users, ${this.cells.length} cells: about ${Math.ceil(this.total)} s`,
+    );
+  }
+
+  /** Everybody of every task. */
+  private gather(): void {
+    const [seed] = this.study.seeds;
+    this.tasks = new Map(
+      Object.keys(this.study.tasks).map((name) => {
+        const task = studyTask(this.study, name);
+        return [name, { task, people: cohort(this.study, task, name, seed, this.users) }];
+      }),
+    );
+  }
+
+  private secondsOf(jobs: readonly Job[]): number {
+    const { estimate } = this;
+    if (!estimate) return 0;
+    const evaluation = jobs.map(
+      ({ cell, people }) => people.length * estimate.evaluation(cell, this.taskOf(cell.settings)),
+    );
+    const training = longestCheckpoints(trainingRuns(jobs.map(({ cell }) => cell))).map(
+      (cell) =>
+        jobs.find((job) => job.cell === cell)!.people.length *
+        estimate.training(cell.settings.training_tokens),
+    );
+    return [...evaluation, ...training].reduce((a, b) => a + b, 0);
+  }
+
+  private runBaselines(): void {
+    for (const { cell, people } of this.jobs()) {
+      if (!isBaseline(cell.settings.method)) continue;
       const name = cell.settings.method.slice("baseline:".length);
       const baseline = BASELINES[name as keyof typeof BASELINES];
       if (!baseline)
@@ -111,7 +165,7 @@ export class StudyRunner {
   private async runUntrained(bench: Workbench, rates: Rates, { cell, people }: Job): Promise<void> {
     this.options.signal?.throwIfAborted();
     const { settings } = cell;
-    const task = this.taskOf(settings);
+    const { task } = this.taskOf(settings);
     const sittings = people.map((person) => ({ queries: queriesOf(bench, task, settings, person) }));
     const outcomes = await evaluate(bench.scorer, task, sittings);
     const bytes = bench.plannedBytes(0);
@@ -126,7 +180,7 @@ export class StudyRunner {
   /** One training run with its checkpoints; the jobs differ in training tokens only. */
   private async runTraining(bench: Workbench, rates: Rates, jobs: readonly Job[]): Promise<void> {
     const [{ settings }] = jobs.map(({ cell }) => cell);
-    const task = this.taskOf(settings);
+    const { task } = this.taskOf(settings);
     const people = this.peopleOf(jobs[0].cell).filter((person) =>
       jobs.some((job) => job.people.includes(person)),
     );
@@ -147,7 +201,8 @@ export class StudyRunner {
     );
     const bytes = bench.plannedBytes(rank);
     for (const { cell, people: waiting } of jobs) {
-      await run.until(cell.settings.training_tokens, () => this.report(cell), this.options.signal);
+      const onStep = (tokens: number) => this.advance(cell, this.estimate!.training(tokens));
+      await run.until(cell.settings.training_tokens, onStep, this.options.signal);
       handOver(adapters);
       const chosen = people
         .map((person, adapter) => ({ person, adapter }))
@@ -177,12 +232,13 @@ export class StudyRunner {
   }
 
   private row(settings: Settings, person: Person, outcome: Outcome, done: Done): Row {
-    const { task } = this.tasks.get(settings.task)!;
+    const { task, people } = this.taskOf(settings);
     const { study } = this;
+    const counted = (split: Person["split"]) => people.filter((other) => other.split === split).length;
     return makeRow({
       study: studyDigest(study),
       declared: declaredDigest(study),
-      planned: { users: this.options.users, dev_users: study.dev_users, items: study.items_per_user },
+      planned: { users: counted("test"), dev_users: counted("dev"), items: study.items_per_user },
       settings,
       user: person.user.id,
       split: person.split,
@@ -201,19 +257,18 @@ export class StudyRunner {
 
   private append(rows: readonly Row[], cell: Cell): void {
     this.results.append(...rows);
-    this.done += rows.length;
-    this.report(cell);
+    this.advance(cell, rows.length * (this.estimate?.evaluation(cell, this.taskOf(cell.settings)) ?? 0));
   }
 
-  private report({ settings }: Cell): void {
-    const { task, method, history, compression, h } = settings;
-    const label = `${task} ${method}${history === "placebo" ? " placebo" : ""} ${compression} h ${h}`;
-    this.options.onProgress?.(this.done, this.total, label);
+  private advance({ settings }: Cell, seconds: number): void {
+    this.done += seconds;
+    this.options.onProgress?.(this.done, this.total, describe(settings));
   }
 
-  private jobs(cells: readonly Cell[]): Job[] {
+  /** Cells with the people who have no row of them yet. */
+  private jobs(): Job[] {
     const finished = this.results.finishedKeys();
-    return cells
+    return this.cells
       .map((cell) => ({
         cell,
         people: this.peopleOf(cell).filter(({ user }) => !finished.has(rowKey(cell.settings, user.id))),
@@ -222,13 +277,18 @@ export class StudyRunner {
   }
 
   private peopleOf({ settings, dev }: Cell): Person[] {
-    return this.tasks.get(settings.task)!.people.filter(({ split }) => split === "test" || dev);
+    return this.taskOf(settings).people.filter(({ split }) => split === "test" || dev);
   }
 
-  private taskOf(settings: Settings): Task {
-    return this.tasks.get(settings.task)!.task;
+  private taskOf(settings: Settings): StudyTask {
+    return this.tasks.get(settings.task)!;
   }
 }
+
+/** Part of the time budget that is planned for: the rest is for starting, reading and the report. */
+const BUDGET_SHARE = 0.85;
+/** Fewer users than this say nothing. */
+const USERS_MIN = 4;
 
 /** What was used to get an outcome; nothing for a baseline. */
 interface Done {

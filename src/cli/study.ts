@@ -1,0 +1,90 @@
+/** `edgewise study` and `edgewise demo`: a factor grid, its results, verdicts and report. */
+import os from "node:os";
+import path from "node:path";
+import { Command } from "commander";
+import { packageRoot } from "../engine/host/assets.ts";
+import { taskList } from "../lab/study/cohort.ts";
+import { demo } from "../lab/study/demo.ts";
+import { runStudy } from "../lab/study/study.ts";
+import { checkStudy, readStudy, type Study } from "../lab/study/study_file.ts";
+import { shared, whole } from "./arguments.ts";
+import { interruptible } from "./interrupt.ts";
+import { progressBar } from "./progress.ts";
+import { duration, styled } from "./terminal.ts";
+
+interface Options {
+  readonly out: string;
+  readonly resume?: boolean;
+  readonly threads: number;
+  readonly users?: number;
+  readonly json?: boolean;
+}
+
+/** Users that the demo takes at most, on a fast machine. */
+const DEMO_USERS_MOST = 32;
+
+export function studyCommand(): Command {
+  return withOptions(new Command("study"), "where results.jsonl and report.html go")
+    .description("run a study file: every cell and user that has no result yet, then verdicts and report")
+    .argument("<file>", "a study file (YAML)")
+    .action((file: string, options: Options) => run(readStudy(file, taskList), options, options.users));
+}
+
+export function demoCommand(): Command {
+  return withOptions(new Command("demo"), "where results.jsonl and report.html go", "edgewise-demo")
+    .description(
+      "the study that comes with edgewise: four tasks, two compressions, in five minutes on two cores",
+    )
+    .action((options: Options) => run(demoStudy(options), options, options.users ?? DEMO_USERS_MOST));
+}
+
+function withOptions(command: Command, meaning: string, directory?: string): Command {
+  const out = "-o, --out <dir>";
+  if (directory) command.option(out, meaning, directory);
+  else command.requiredOption(out, meaning);
+  return command
+    .option("--resume", "go on where an earlier run stopped; nothing finished is repeated")
+    .addOption(shared.threads().default(Math.min(2, os.availableParallelism())))
+    .option("--users <n>", "test users of each task, instead of the file's", whole(2, 100_000))
+    .addOption(shared.json());
+}
+
+/** The models stand in the package, wherever the user is. */
+function demoStudy({ users }: Options): Study {
+  const models = Object.fromEntries(
+    Object.entries(demo.models).map(([name, file]) => [name, path.join(packageRoot(), file)]),
+  );
+  return checkStudy({ ...demo, models, ...(users ? { users } : {}) }, () => "demo", taskList);
+}
+
+async function run(study: Study, options: Options, mostUsers: number | undefined): Promise<void> {
+  const { out, resume = false, threads, json } = options;
+  const command = ["edgewise", ...process.argv.slice(2)].join(" ");
+  const start = performance.now();
+  let bar: ReturnType<typeof progressBar> | undefined;
+  const outcome = await interruptible((signal) =>
+    runStudy(study, out, {
+      threads,
+      mostUsers,
+      command,
+      resume,
+      signal,
+      onMessage: (message) => process.stderr.write(`${study.name}: ${message}\n`),
+      onProgress: (done, total) => {
+        bar ??= progressBar(study.name, total);
+        bar.update(done);
+      },
+    }).finally(() => bar?.stop()),
+  );
+  const seconds = (performance.now() - start) / 1000;
+  if (json) {
+    const { verdicts, results, report, rows } = outcome;
+    process.stdout.write(
+      `${JSON.stringify({ study: study.name, rows, seconds, results, report, verdicts }, null, 2)}\n`,
+    );
+    return;
+  }
+  process.stdout.write(`${outcome.summary}\n\n`);
+  process.stdout.write(`${outcome.rows} rows in ${duration(seconds)}: ${outcome.results}\n`);
+  process.stdout.write(`${styled("bold", "report")}: ${path.resolve(outcome.report)}\n`);
+}
