@@ -26,7 +26,7 @@ export interface AdaptationSettings {
 
 /** Tokens that each person's adapter learns from in one step, at least: whole items until there are so many. */
 export const STEP_TOKENS = 32;
-const LEARNING_RATE = 1e-2;
+const LEARNING_RATE = 3e-3;
 const WARMUP_STEPS = 4;
 
 /** Training at a constant rate after a short warm-up, so that its checkpoints are levels of time. */
