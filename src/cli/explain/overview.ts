@@ -76,16 +76,18 @@ function memory(subject: Subject): string {
     name,
     grouped(bytes),
     formatBytes(bytes),
-    [bar(bytes / total, 40), name === "arena" ? dim(arenaNote(subject)) : ""].join(" "),
+    bar(bytes / total, 40),
   ]);
   rows.push(["total", grouped(total), formatBytes(total), `${total / PAGE_BYTES} pages of 64 KiB`]);
-  return table(["part", ">bytes", ">", ""], rows);
+  return `${table(["part", ">bytes", ">", ""], rows)}${arenaNote(subject)}`;
 }
 
 /** Small models leave most of the arena idle. */
 function arenaNote({ plan, program }: Subject): string {
   const planned = arenaBytes(plan, program.slots);
-  return planned < program.memory.arena ? `${formatBytes(planned)} by the plan, else it stages weights` : "";
+  if (planned === program.memory.arena) return "";
+  const rest = "the rest stages weights while they are loaded.";
+  return dim(`\n\n  Of the arena the plan needs ${formatBytes(planned)}; ${rest}`);
 }
 
 function lengths({ plan }: Subject): string {

@@ -65,7 +65,7 @@ function reasonOf(
     (dtype) => dtype.name === options.type || (options.type === "file" && dtype.ggufName === fileType),
   )!;
   if (value.dtype === wanted.packed) return "";
-  return `rows of ${shape[1]} are not whole blocks of ${wanted.blockSize}`;
+  return `rows of ${shape[1]}: no whole blocks of ${wanted.blockSize}`;
 }
 
 export function weightTable(groups: readonly WeightGroup[]): string {

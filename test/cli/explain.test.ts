@@ -1,0 +1,93 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { edgewise, tinyConfig, tinyModel } from "./command.ts";
+
+let model: string;
+beforeAll(async () => {
+  ({ model } = await tinyModel());
+});
+
+async function document(...options: string[]) {
+  const { code, stdout, stderr } = await edgewise(["explain", model, "--json", ...options]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return JSON.parse(stdout);
+}
+
+describe("every page is at most 100 columns wide", () => {
+  test.each([
+    [["--memory", "--plan"]],
+    [["--mode", "train"]],
+    [["--mode", "train", "--rank", "0", "--type", "q8_0", "--memory"]],
+    [["--mode", "score", "--type", "q4_0"]],
+    [["--time", "--time-all"]],
+  ])("%s", async (options) => {
+    const { code, stdout } = await edgewise(["explain", model, ...options]);
+    expect(code).toBe(0);
+    const wide = stdout.split("\n").filter((line) => [...line].length > 100);
+    expect(wide.filter((line) => !line.includes(model))).toEqual([]);
+  });
+});
+
+test("memory adds up, and is what generate allocates", async () => {
+  const { memory } = await document("--n-ctx", "9");
+  const { total, ...parts } = memory as Record<string, number>;
+  const sum = Object.values(parts).reduce((a, b) => a + b, 0);
+  expect(total).toBe(Math.ceil(sum / 65536) * 65536);
+  const { stdout } = await edgewise(["generate", "-m", model, "-n", "2", "--n-ctx", "9", "--json"]);
+  expect(JSON.parse(stdout).memory).toEqual(memory);
+});
+
+test("weights: what each becomes, and why not", async () => {
+  const { weights } = await document("--type", "q8_0");
+  const dtypes = (weights as Record<string, string>[]).map((each) => [each.weights, each.dtype, each.reason]);
+  expect(dtypes).toEqual([
+    ["embedding", "q8_0_r8", ""],
+    ["norms", "f32", "norms stay f32"],
+    ["attention q k v o", "q8_0_r8", ""],
+    ["feed-forward gate", "q8_0_r8", ""],
+    ["feed-forward up", "q8_0_r8", ""],
+    ["feed-forward down", "f32_r16", "rows of 36: no whole blocks of 32"],
+    ["head", "q8_0_r8", ""],
+  ]);
+});
+
+test("multiply-adds are those of the formula", async () => {
+  const rows = 10;
+  const { work } = await document("--n-batch", String(rows));
+  const { layers, channels: c, heads, kvHeads, headSize: d, feedForward: f, vocabulary } = tinyConfig;
+  const layer = 2 * c * heads * d + 2 * c * kvHeads * d + 3 * c * f;
+  const attention = (keys: number) => layers * 2 * heads * d * keys;
+  const prompt = rows * layers * layer + (attention(1) * rows * (rows + 1)) / 2 + vocabulary * c;
+  const decode = layers * layer + attention(rows + 1) + vocabulary * c;
+  expect((work as { multiplyAdds: number }[]).map(({ multiplyAdds }) => multiplyAdds)).toEqual([
+    prompt,
+    decode,
+  ]);
+});
+
+test("decode reads every weight once, one row of the embedding, and its keys and values", async () => {
+  const { work, weights } = await document("--n-batch", "10");
+  const bytes = (weights as { weights: string; bytes: number }[])
+    .filter(({ weights: name }) => name !== "embedding")
+    .reduce((sum, each) => sum + each.bytes, 0);
+  const decode = (work as { name: string; bytes: number }[]).find(({ name }) => name === "decode")!;
+  // Activations of one row come on top: some 30 vectors of at most 300 values.
+  expect(decode.bytes).toBeGreaterThan(bytes);
+  expect(decode.bytes).toBeLessThan(bytes + 30_000);
+});
+
+test("time: every instruction of the plan, once", async () => {
+  const { time, plan } = await document("--time");
+  for (const { instructions } of time as { instructions: { index: number; seconds: number }[] }[]) {
+    expect(instructions.map(({ index }) => index)).toEqual([...Array(plan.instructions).keys()]);
+    expect(instructions.every(({ seconds }) => seconds >= 0 && seconds < 1)).toBe(true);
+  }
+});
+
+test("training: adapters' state is gradients and moments of what is trained", async () => {
+  const rank = 4;
+  const { memory, config } = await document("--mode", "train", "--rank", "0");
+  expect(memory.state).toBeGreaterThan(4 * 4 * config.parameters);
+  expect(memory.state).toBeLessThan(4 * 4 * config.parameters + 20_000);
+  const adapters = await document("--mode", "train", "--rank", String(rank));
+  expect(adapters.memory.state).toBeLessThan(memory.state);
+});
