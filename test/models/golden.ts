@@ -1,6 +1,7 @@
 /** The tiny Llama models of test/golden/llama, and what PyTorch computed with them (make_llama.py says how). */
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { expect } from "vitest";
 import type { Engine } from "../../src/engine/host/engine.ts";
 import type { AdamW } from "../../src/engine/ops/optimizer.ts";
 import { readGguf } from "../../src/llm/files/gguf.ts";
@@ -10,9 +11,9 @@ import type { ModelFile } from "../../src/llm/model_file.ts";
 import type { Role } from "../../src/llm/models/config.ts";
 import { configFromGguf } from "../../src/llm/models/from_gguf.ts";
 import type { AdapterBank, ModelSpec } from "../../src/llm/models/graphs.ts";
-import { type WeightType, weightDtypes } from "../../src/llm/models/load.ts";
+import { loadWeights, type WeightType, weightDtypes } from "../../src/llm/models/load.ts";
 import type { Schedule } from "../../src/llm/train/schedule.ts";
-import type { Example } from "../../src/llm/train/trainer.ts";
+import { type Example, Trainer } from "../../src/llm/train/trainer.ts";
 import { noise } from "../cases.ts";
 
 export const goldenDirectory = path.join(import.meta.dirname, "../golden/llama");
@@ -20,8 +21,9 @@ export const goldenModels = ["tied", "untied"] as const;
 /** What is trained: every weight, or adapters on q and v or on all linears. */
 export const goldenRuns = ["full", "qv", "all"] as const;
 export type GoldenRun = (typeof goldenRuns)[number];
-/** Positions of every program here. */
+/** Positions of every program here, and its most rows and sequences. */
 export const CONTEXT = 32;
+export const SLOTS = { rows: 40, sequences: 5 };
 
 interface Facts {
   rank: number;
@@ -32,6 +34,8 @@ interface Facts {
   /** Micro-batches of even and of odd steps. */
   batches: { tokens: number[]; weights: number[]; adapter: number | null }[][][];
   runs: Record<GoldenRun, { roles: Role[] | null; losses: number[]; norms: number[] }>;
+  /** Loss sum of the first step over weights that were quantized, by type. */
+  quantized?: Record<string, number>;
 }
 
 export interface Golden {
@@ -102,17 +106,63 @@ export function fillBank(engine: Engine, golden: Golden, bank: AdapterBank): voi
     engine.f32(name).set(values);
 }
 
+/** A trainer of a golden model with its weights and, where it trains adapters, their golden values. */
+export async function openGoldenTrainer(
+  golden: Golden,
+  run: GoldenRun,
+  setup: { type?: WeightType; threads?: number; inProcess?: boolean; sideBySide?: boolean } = {},
+): Promise<Trainer> {
+  const { adamw } = golden.facts;
+  const { type, threads = 1, sideBySide, inProcess = threads === 1 } = setup;
+  const maxNorm = sideBySide ? 0 : adamw.maxNorm;
+  const options = { ...adamw, maxNorm, context: CONTEXT, full: run === "full" };
+  const model = specOf(golden, run, type);
+  const trainer = await Trainer.open({ model, options, ...SLOTS, threads, inProcess, sideBySide });
+  await loadWeights(trainer.engine, golden.file.config, golden.file.gguf);
+  if (model.bank) fillBank(trainer.engine, golden, model.bank);
+  return trainer;
+}
+
+/** Four sums Σ value·noise. */
+function projections(values: ArrayLike<number>): number[] {
+  return [0, 1, 2, 3].map((seed) => {
+    const weight = noise(seed);
+    return Array.from(values).reduce((sum, value, i) => sum + value * weight(i), 0);
+  });
+}
+
+/** Largest |projection − golden| over the largest element, over all tensors. */
+export function projectionDeviation(
+  golden: Golden,
+  key: string,
+  names: readonly string[],
+  get: (name: string) => ArrayLike<number>,
+): number {
+  const wanted = golden.tensor(key);
+  const deviations = [...names].sort().map((name, i) => {
+    const values = get(name);
+    const errors = projections(values).map((sum, j) => Math.abs(sum - wanted[4 * i + j]));
+    return Math.max(...errors) / largestOf(values);
+  });
+  return Math.max(...deviations);
+}
+
+/** Asserts, and prints how close it is. */
+export function within(what: string, found: number, limit: number): void {
+  console.log(`${what}: ${found.toExponential(1)} (limit ${limit})`);
+  expect(found, what).toBeLessThanOrEqual(limit);
+}
+
 /** max|a − b| / max|b| */
 export function deviation(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let [largest, top] = [0, 0];
   for (let i = 0; i < b.length; i++) {
-    const difference = Math.abs(a[i] - b[i]);
-    largest = difference <= largest ? largest : difference; // NaN stays
+    largest = Math.max(largest, Math.abs(a[i] - b[i])); // NaN stays
     top = Math.max(top, Math.abs(b[i]));
   }
   return a.length === b.length ? largest / top : Number.NaN;
 }
 
-export function largestOf(values: ArrayLike<number>): number {
+function largestOf(values: ArrayLike<number>): number {
   return Array.from(values).reduce((top, value) => Math.max(top, Math.abs(value)), 0);
 }

@@ -1,11 +1,10 @@
 /** Tiny random Llamas: logits, every gradient and ten losses of training beside PyTorch, in f32 and in the f64 reference. */
 import { describe, expect, test } from "vitest";
 import { writeBatch } from "../../src/llm/batch.ts";
-import { loadWeights, type WeightType } from "../../src/llm/models/load.ts";
+import { loadWeights } from "../../src/llm/models/load.ts";
 import { Scorer } from "../../src/llm/score.ts";
 import { learningRateAt } from "../../src/llm/train/schedule.ts";
-import { Trainer } from "../../src/llm/train/trainer.ts";
-import { noise } from "../cases.ts";
+import type { Trainer } from "../../src/llm/train/trainer.ts";
 import {
   CONTEXT,
   deviation,
@@ -15,38 +14,28 @@ import {
   type GoldenRun,
   goldenModels,
   goldenRuns,
-  largestOf,
   openGolden,
+  openGoldenTrainer,
+  projectionDeviation,
+  SLOTS,
   specOf,
+  within,
 } from "./golden.ts";
 import { ReferenceTrainer } from "./reference.ts";
 
-const SLOTS = { rows: 40, sequences: 4 };
 /** The engine computes in f32, in another order than PyTorch's kernels. */
 const F32 = 1e-4;
 const F64 = 1e-9;
 const all = goldenModels.flatMap((model) => goldenRuns.map((run) => [model, run] as const));
 
-async function openTrainer(golden: Golden, run: GoldenRun, type: WeightType = "file", threads = 1) {
+/** The same training in f64, from the same start. */
+async function referenceOf(golden: Golden, run: GoldenRun, trainer: Trainer): Promise<ReferenceTrainer> {
+  const { engine } = await openGoldenTrainer(golden, "full"); // trained weights are dense, row-major
   const options = { ...golden.facts.adamw, context: CONTEXT, full: run === "full" };
-  const model = specOf(golden, run, type);
-  const trainer = await Trainer.open({ model, options, ...SLOTS, threads, inProcess: threads === 1 });
-  await loadWeights(trainer.engine, golden.file.config, golden.file.gguf);
-  if (model.bank) fillBank(trainer.engine, golden, model.bank);
-  const reference = () =>
-    new ReferenceTrainer(model, options, (name) =>
-      name.startsWith("adapter.") ? trainer.engine.f32(name) : dense.get(name),
-    );
-  const dense = await denseWeights(golden);
-  return { trainer, reference };
-}
-
-/** Weights by name, row-major: a program that trains them all has them so. */
-async function denseWeights(golden: Golden): Promise<Map<string, Float32Array>> {
-  const options = { ...golden.facts.adamw, context: CONTEXT, full: true };
-  const trainer = await Trainer.open({ model: specOf(golden, "full"), options, ...SLOTS, inProcess: true });
-  await loadWeights(trainer.engine, golden.file.config, golden.file.gguf);
-  return new Map(trainer.parameters.map((name) => [name, trainer.engine.f32(name).slice()]));
+  const own = (name: string) => name.startsWith("adapter.");
+  return new ReferenceTrainer(specOf(golden, run), options, (name) =>
+    own(name) ? trainer.engine.f32(name) : engine.has(name) ? engine.f32(name) : undefined,
+  );
 }
 
 /** Logits of every row of the first micro-batch. */
@@ -68,36 +57,6 @@ async function logitsOf(golden: Golden, run: GoldenRun): Promise<Float32Array> {
   return engine.f32("logits").slice(0, sizes.rows * golden.file.config.vocabulary);
 }
 
-/** Four sums Σ value·noise. */
-function projections(values: ArrayLike<number>): number[] {
-  return [0, 1, 2, 3].map((seed) => {
-    const weight = noise(seed);
-    return Array.from(values).reduce((sum, value, i) => sum + value * weight(i), 0);
-  });
-}
-
-/** Largest |projection − golden| over the largest element, over all tensors. */
-function projectionDeviation(
-  golden: Golden,
-  key: string,
-  names: readonly string[],
-  get: (name: string) => ArrayLike<number>,
-): number {
-  const wanted = golden.tensor(key);
-  const deviations = [...names].sort().map((name, i) => {
-    const values = get(name);
-    const errors = projections(values).map((sum, j) => Math.abs(sum - wanted[4 * i + j]));
-    return Math.max(...errors) / largestOf(values);
-  });
-  return Math.max(...deviations);
-}
-
-/** Reported with every run: how close it is, beside the limit. */
-function within(what: string, found: number, limit: number) {
-  console.log(`${what}: ${found.toExponential(1)} (limit ${limit})`);
-  expect(found, what).toBeLessThanOrEqual(limit);
-}
-
 describe.each(all)("%s, training %s", (model, run) => {
   test("logits", async () => {
     const golden = await openGolden(model);
@@ -110,8 +69,8 @@ describe.each(all)("%s, training %s", (model, run) => {
 
   test("every gradient of two micro-batches, in f32 and in the f64 reference", async () => {
     const golden = await openGolden(model);
-    const { trainer, reference } = await openTrainer(golden, run);
-    const double = reference();
+    const trainer = await openGoldenTrainer(golden, run);
+    const double = await referenceOf(golden, run, trainer);
     for (const [index, examples] of examplesOf(golden, 0).entries()) {
       const sizes = await trainer.accumulate(examples, index);
       double.accumulate(trainer.engine, sizes);
@@ -131,8 +90,8 @@ describe.each(all)("%s, training %s", (model, run) => {
   test("ten steps of training, in f32 and in the f64 reference", async () => {
     const golden = await openGolden(model);
     const { losses, norms } = golden.facts.runs[run];
-    const { trainer, reference } = await openTrainer(golden, run);
-    const double = reference();
+    const trainer = await openGoldenTrainer(golden, run);
+    const double = await referenceOf(golden, run, trainer);
     const found: number[][] = [[], [], []];
     for (let step = 0; step < 10; step++) {
       const rate = learningRateAt(step + 1, golden.facts.schedule);
