@@ -30,11 +30,11 @@ const all = goldenModels.flatMap((model) => goldenRuns.map((run) => [model, run]
 
 /** The same training in f64, from the same start. */
 async function referenceOf(golden: Golden, run: GoldenRun, trainer: Trainer): Promise<ReferenceTrainer> {
-  const { engine } = await openGoldenTrainer(golden, "full"); // trained weights are dense, row-major
+  const dense = await openGoldenTrainer(golden, "full"); // its weights are row-major
   const options = { ...golden.facts.adamw, context: CONTEXT, full: run === "full" };
-  const own = (name: string) => name.startsWith("adapter.");
+  const owners = [trainer, dense];
   return new ReferenceTrainer(specOf(golden, run), options, (name) =>
-    own(name) ? trainer.engine.f32(name) : engine.has(name) ? engine.f32(name) : undefined,
+    owners.find(({ parameters }) => parameters.includes(name))?.engine.f32(name),
   );
 }
 
