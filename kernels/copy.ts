@@ -1,5 +1,5 @@
 /** Primitives that move or make values: views, constants, and the generic matrix product. */
-import { check_units, extent, pieces, reach, strided_extent } from "./extent";
+import { check_units, extent, piece_start, piece_units, reach, strided_extent } from "./extent";
 import { ERROR_DIMENSION, ERROR_NONE } from "./layout";
 import { address, fail, failed, float, has, scalar } from "./operands";
 import { multiply_add } from "./simd";
@@ -42,23 +42,23 @@ function view_extent(o: usize): u64 {
 /** y (n) = value. Unit: 1024 elements. */
 export function fill(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const n = scalar(o, 1);
-  const code = check_units(begin, end, pieces(n, 1024));
+  const code = check_units(begin, end, piece_units(n));
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(n))) return failed();
   const value = f32x4.splat(float(o, 2));
-  const last = min(<usize>n << 2, <usize>end << 12);
-  for (let i = <usize>begin << 12; i < last; i += 16) store_lanes(address(o, 0) + i, value, (last - i) >> 2);
+  const last = piece_start(end, n);
+  for (let i = piece_start(begin, n); i < last; i += 16) store_lanes(address(o, 0) + i, value, (last - i) >> 2);
   return ERROR_NONE;
 }
 
 /** x u32[n] → y f32 (n), rounded to nearest even; y may be x. Unit: 1024 elements. */
 export function cast_u32_f32(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const n = scalar(o, 2);
-  const code = check_units(begin, end, pieces(n, 1024));
+  const code = check_units(begin, end, piece_units(n));
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(n)) || !has(o, 1, extent(n))) return failed();
-  const last = min(<usize>n << 2, <usize>end << 12);
-  for (let i = <usize>begin << 12; i < last; i += 16) {
+  const last = piece_start(end, n);
+  for (let i = piece_start(begin, n); i < last; i += 16) {
     const count = (last - i) >> 2;
     store_lanes(address(o, 1) + i, f32x4.convert_i32x4_u(load_lanes(address(o, 0) + i, count)), count);
   }

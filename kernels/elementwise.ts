@@ -1,7 +1,7 @@
 /** Elementwise primitives and reductions: what an op without a kernel of its own is expanded into. Plain, and right. */
 import { PAGE, PAGE_INFINITY, PAGE_ONE } from "./constants";
 import { exp_lanes, log_lanes } from "./exp";
-import { check_units, extent, pieces, strided_extent } from "./extent";
+import { check_units, extent, piece_start, piece_units, pieces, strided_extent } from "./extent";
 import { ERROR_DIMENSION, ERROR_NONE } from "./layout";
 import { address, fail, failed, has, scalar } from "./operands";
 import { max_lanes } from "./simd";
@@ -213,11 +213,11 @@ export function sum_rows(o: usize, begin: i32, end: i32, scratch: usize): i32 {
 /** state += x; state, x (n). Unit: 1024 elements. */
 export function accumulate(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const n = scalar(o, 2);
-  const code = check_units(begin, end, pieces(n, 1024));
+  const code = check_units(begin, end, piece_units(n));
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(n)) || !has(o, 1, extent(n))) return failed();
-  const last = min(<usize>n << 2, <usize>end << 12);
-  for (let i = <usize>begin << 12; i < last; i += 16) {
+  const last = piece_start(end, n);
+  for (let i = piece_start(begin, n); i < last; i += 16) {
     const count = (last - i) >> 2;
     const state = address(o, 0) + i;
     store_lanes(state, f32x4.add(load_lanes(state, count), load_lanes(address(o, 1) + i, count)), count);

@@ -29,6 +29,16 @@ export function pieces(count: i32, size: i32): u64 {
   return (<u64>count + <u64>size - 1) / <u64>size;
 }
 
+/** Units of kernels over n elements in pieces of 1024: where n is known only when a plan runs, it may count up to n, the last ones empty. */
+export function piece_units(n: i32): u64 {
+  return max(pieces(n, 1024), <u64>n);
+}
+
+/** Byte at which such a unit begins, or the end of the elements. */
+export function piece_start(unit: i32, n: i32): usize {
+  return <usize>min(<u64>unit << 12, <u64>n << 2);
+}
+
 /** Bytes up to the last of `rows` × `columns` elements with these strides in elements (not negative); 0 without any. */
 export function strided_extent(rows: i32, row_stride: i32, columns: i32, column_stride: i32): u64 {
   return reach(reach(4, rows, row_stride), columns, column_stride);

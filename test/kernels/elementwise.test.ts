@@ -160,7 +160,7 @@ describe("select and reductions", () => {
     runParts("accumulate", [state, x, n], [0], Math.ceil(n / 1024));
     expect(state).toEqual(expected);
     expect(call("accumulate", [state, x, n + 1], [[0, 1]], 0)).toBe(ERROR_OPERAND_BYTES);
-    expect(call("accumulate", [state, x, n], [[0, 5]], 0)).toBe(ERROR_DIMENSION);
+    expect(call("accumulate", [state, x, n], [[0, n + 1]], 0)).toBe(ERROR_DIMENSION);
   });
 
   test("errors", () => {
