@@ -1,5 +1,5 @@
 /** Files that are either whole or not there: written beside their place, synced, then renamed. */
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { InputError } from "../../errors.ts";
 
@@ -10,6 +10,7 @@ export interface FileSink {
   write(bytes: Uint8Array): Promise<void>;
 }
 
+const PARTIAL = ".partial";
 let written = 0;
 
 /**
@@ -21,7 +22,7 @@ export async function writeAtomically(
   write: (sink: FileSink) => Promise<void>,
 ): Promise<void> {
   const directory = path.dirname(target);
-  const temporary = path.join(directory, `.${path.basename(target)}.${process.pid}.${written++}.partial`);
+  const temporary = path.join(directory, `.${path.basename(target)}.${process.pid}.${written++}${PARTIAL}`);
   let handle: FileHandle | undefined;
   try {
     handle = await open(temporary, "wx");
@@ -42,6 +43,15 @@ export async function writeAtomically(
 export function writeFileAtomically(target: string, content: Uint8Array | string): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   return writeAtomically(target, (sink) => sink.write(bytes));
+}
+
+/** Removes what writers of this file left behind that were killed. Nobody else may be writing it. */
+export async function removeLeftovers(target: string): Promise<void> {
+  const directory = path.dirname(target);
+  const isLeftover = (name: string) =>
+    name.startsWith(`.${path.basename(target)}.`) && name.endsWith(PARTIAL);
+  for (const name of await readdir(directory))
+    if (isLeftover(name)) await rm(path.join(directory, name), { force: true });
 }
 
 function sinkOf(handle: FileHandle): FileSink {

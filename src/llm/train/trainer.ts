@@ -74,15 +74,15 @@ export function compileTraining({
 
 export class Trainer {
   readonly engine: Engine;
+  readonly setup: TrainerSetup;
   /** Names of the trained tensors, in the order of the state. */
   readonly parameters: readonly string[];
   /** Steps done. */
   step = 0;
-  private readonly sideBySide: boolean;
 
-  private constructor(engine: Engine, sideBySide: boolean) {
+  private constructor(engine: Engine, setup: TrainerSetup) {
     this.engine = engine;
-    this.sideBySide = sideBySide;
+    this.setup = setup;
     const prefix = "gradient.";
     this.parameters = [...engine.program.leaves.keys()]
       .filter((name) => name.startsWith(prefix))
@@ -94,7 +94,7 @@ export class Trainer {
     if (setup.sideBySide && setup.options.maxNorm !== 0)
       throw new InputError(`train: adapters side by side need maxNorm 0, not ${setup.options.maxNorm}`);
     const engine = await Engine.open(compileTraining(setup), { inProcess: setup.inProcess });
-    const trainer = new Trainer(engine, setup.sideBySide ?? false);
+    const trainer = new Trainer(engine, setup);
     trainer.restart();
     return trainer;
   }
@@ -147,7 +147,7 @@ export class Trainer {
   /** One step of the optimizer with the gradients so far, which it clears; returns their norm before clipping. Short, so never aborted. */
   async apply(learningRate: number): Promise<number> {
     const slots = { rows: 0, step: this.step + 1, learning_rate: learningRate };
-    if (this.sideBySide) this.engine.f32("weight_sum")[0] = 1;
+    if (this.setup.sideBySide) this.engine.f32("weight_sum")[0] = 1;
     try {
       await this.engine.run("train", "apply", slots);
     } catch (error) {
