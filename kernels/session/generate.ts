@@ -36,7 +36,7 @@ import {
   STATUS_DONE,
   STATUS_FAILED,
 } from "../layout";
-import { fail } from "../operands";
+import { clear_error, fail } from "../operands";
 import { start } from "../run";
 
 // @ts-ignore: decorator
@@ -50,6 +50,7 @@ function at(session: usize, offset: usize): usize {
  * next_token holds the token that follows. Returns a STATUS; fails where the context is full.
  */
 export function feed(session: usize, tokens: usize, count: u32): i32 {
+  clear_error();
   const position = load<u32>(session + SESSION_POSITION);
   const context = load<u32>(session + SESSION_CONTEXT);
   if (count > context || position > context - count) {
@@ -80,7 +81,7 @@ export function generate(session: usize, prompt: usize, count: u32, out: usize, 
     if (token == end_token || made + 1 == limit) return made + 1;
     status = feed(session, out + (<usize>made << 2), 1);
   }
-  return 0;
+  return -status;
 }
 
 /** One sequence of rows, of which the last gives an output. The step counts positions, so that every sampled token draws anew. */

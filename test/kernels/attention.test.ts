@@ -6,7 +6,7 @@ import {
   ERROR_SCRATCH,
   ERROR_SEQUENCE,
 } from "../../kernels/layout.ts";
-import { otherScratchBytes } from "../../src/engine/plan/scratch-other.ts";
+import { scratchBytes } from "../../src/engine/plan/scratch.ts";
 import { call, type Operand } from "./harness.ts";
 import { differences, expectClose, floats, runParts, sequenceTable } from "./values.ts";
 
@@ -89,7 +89,7 @@ function uncached(batch: Batch, { t, q, k, v, out, lse }: ReturnType<typeof inpu
   return [q, k, v, out, lse, position, sequence, sequenceTable(table), ...scalars];
 }
 
-const scratchOf = (kernel: string, t: number, context = 0) => otherScratchBytes[kernel]({ t, context });
+const scratchOf = (kernel: string, t: number, context = 0) => scratchBytes[kernel]({ t, context });
 
 const BATCHES: readonly Batch[] = [
   { lengths: [1], heads: 1, kvHeads: 1, d: 4 },

@@ -48,13 +48,17 @@ export class Engine {
   }
 
   /** Runs a range of a plan; `all` is the whole. */
-  async run(plan: string, range: string, slots: Slots, options: RunOptions = {}): Promise<void> {
+  async run(
+    plan: string,
+    range: string,
+    slots: Slots,
+    options: Omit<RunOptions, "slots"> = {},
+  ): Promise<void> {
     const compiled = this.program.plans.get(plan);
     const span = compiled?.ranges[range];
     if (!compiled || !span)
       throw new Error(`engine: the program has no plan "${plan}" with a range "${range}"`);
-    this.host.control.setSlots(slots);
-    await this.host.run(compiled.offset, span[0], span[1], options);
+    await this.host.run(compiled.offset, span[0], span[1], { ...options, slots });
   }
 
   /** Calls an exported function on thread 0. */

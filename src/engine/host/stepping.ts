@@ -22,10 +22,9 @@ export async function timeInstructions(
   const { offset } = engine.program.plans.get(plan)!;
   const timed = async (from: number, to: number) => {
     const began = performance.now();
-    await engine.host.run(offset, from, to);
+    await engine.host.run(offset, from, to, { slots });
     return (performance.now() - began) / 1e3;
   };
-  engine.host.control.setSlots(slots);
   const empty: number[] = [];
   const times = Array.from({ length: last - first }, () => [] as number[]);
   const began = performance.now();

@@ -355,7 +355,7 @@ export const kernels: Record<OpName, KernelRow> = {
       operands: [...memory, ...scalars, float(scale)],
       units: times(t, heads),
       cost: (size) => 2 * d * (context || size(q.shape[0])),
-      scratch: { t: q.shape[0], context, d, heads, kv_heads: kvHeads },
+      scratch: { t: q.shape[0], context },
     };
   }),
   attention_grad_q: row((node) => {
@@ -589,7 +589,7 @@ function attentionGradient(
     operands: [...memoryOperands, ...[t, s, ...[heads, kvHeads, d].map(constant)].map(int), float(scale)],
     units: times(t, by === "heads" ? heads : kvHeads),
     cost: (size) => (3 * d * size(dout.shape[0]) * heads) / (by === "heads" ? heads : kvHeads),
-    scratch: { t: dout.shape[0], context: 0, d, heads, kv_heads: kvHeads },
+    scratch: { t: dout.shape[0] },
   };
 }
 

@@ -16,7 +16,6 @@ import type { Work } from "./kernels.ts";
 import { type Lowered, lower } from "./lower.ts";
 import { align, placeByLifetime } from "./memory.ts";
 import { scratchBytes } from "./scratch.ts";
-import { otherScratchBytes } from "./scratch-other.ts";
 
 /** Where a leaf stands. */
 export interface Placement {
@@ -311,9 +310,8 @@ function opcode(kernel: string): number {
 
 function scratchOf({ calls }: Lowered, slots: SlotSizes): number {
   const sizes = calls.map(({ work }) => {
-    const bytes = scratchBytes[work.kernel] ?? otherScratchBytes[work.kernel];
     const dims = Object.entries(work.scratch ?? {}).map(([name, dim]) => [name, sizeOf(dim, slots)]);
-    return bytes ? bytes(Object.fromEntries(dims)) : 0;
+    return scratchBytes[work.kernel]?.(Object.fromEntries(dims)) ?? 0;
   });
   return Math.max(0, ...sizes);
 }

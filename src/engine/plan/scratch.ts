@@ -1,11 +1,7 @@
-/** Dimensions of a linear at the maxima of the plan's slots: T rows, K columns in, N columns out. */
-export interface Dimensions {
-  readonly t: number;
-  readonly k: number;
-  readonly n: number;
-}
+/** How much scratch every kernel takes. */
 
-type Scratch = (d: Dimensions) => number;
+/** Dimensions of a call at the maxima of the plan's slots, by the names of `Work.scratch`. */
+export type Dimensions = Readonly<Record<string, number>>;
 
 /** Depth of a decoded panel, and bytes of one step of it: kernels/panels.ts. */
 const BLOCK = 256;
@@ -16,13 +12,16 @@ const TILE = 128;
 /** A panel of one block (depth in whole groups of 8 rows, as packed dtypes decode) and the tile. */
 const block = (depth: number) => ((Math.min(depth, BLOCK) + 7) & ~7) * PANEL_ROW + TILE;
 
-const overK: Scratch = ({ k }) => block(k);
-const overN: Scratch = ({ n }) => block(n);
-const overT: Scratch = ({ t }) => block(t);
+const overK = ({ k }: Dimensions) => block(k);
+const overN = ({ n }: Dimensions) => block(n);
+const overT = ({ t }: Dimensions) => block(t);
+
+/** Bytes of a row of `count` f32 scores: kernels store scores four at a time. */
+const scores = (count: number) => Math.ceil(count / 4) * 16;
 
 /** Bytes of scratch per thread that a kernel uses, exact; kernels that are not listed use none. */
-export const scratchBytes: Readonly<Record<string, Scratch>> = {
-  // The panel's depth is what the product sums over: K forward, N for dx, T for dW.
+export const scratchBytes: Readonly<Record<string, (d: Dimensions) => number>> = {
+  // Linears of t rows, k columns in, n columns out. The panel's depth is what the product sums over: k forward, n for dx, t for dW.
   linear_f32: overK,
   linear_f32_r16: () => TILE, // panels are read where they stand
   linear_f16_r16: overK,
@@ -39,4 +38,10 @@ export const scratchBytes: Readonly<Record<string, Scratch>> = {
   adapter_linear: overK,
   adapter_linear_grad_x: overN,
   adapter_linear_grad_w: overT,
+  // Scores of two query rows over all keys they can see: those of the cache, or without one (context 0) the batch's own rows.
+  attention: ({ t, context }) => 2 * scores(context || t),
+  // Probabilities and their gradients of two query rows over the batch's own rows.
+  attention_grad_q: ({ t }) => 4 * scores(t),
+  // The same of two key rows over the queries after them, and the queries' lse and delta of one head.
+  attention_grad_kv: ({ t }) => 6 * scores(t),
 };
