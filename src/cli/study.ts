@@ -51,10 +51,7 @@ function withOptions(command: Command, meaning: string, directory?: string): Com
 
 /** The models stand in the package, wherever the user is. */
 function demoStudy({ users }: Options): Study {
-  const models = Object.fromEntries(
-    Object.entries(demo.models).map(([name, file]) => [name, path.join(packageRoot(), file)]),
-  );
-  return checkStudy({ ...demo, models, ...(users ? { users } : {}) }, () => "demo", taskList);
+  return checkStudy({ ...demo, ...(users ? { users } : {}) }, () => "demo", taskList, packageRoot());
 }
 
 async function run(study: Study, options: Options, mostUsers: number | undefined): Promise<void> {

@@ -75,20 +75,21 @@ export class Scorer {
   }
 
   /** Σ log p of the continuation, in nats, for each. */
-  async continuations(requests: readonly Continuation[]): Promise<number[]> {
+  async continuations(requests: readonly Continuation[], signal?: AbortSignal): Promise<number[]> {
     const totals = new Array<number>(requests.length).fill(0);
     const sequences = requests.map(({ tokens, from, adapter, scale }): Request => {
       const wanted = tokens.slice(from).map((target, i) => ({ row: from - 1 + i, target }));
       return { tokens: tokens.slice(0, -1), adapter, scale, wanted };
     });
-    await this.run(sequences, ({ sequence }, logLikelihood) => {
+    const visit: Visit = ({ sequence }, logLikelihood) => {
       totals[sequence] += logLikelihood(undefined);
-    });
+    };
+    await this.run(sequences, visit, signal);
     return totals;
   }
 
   /** log p of every option after the prompt, in nats. Options of one token each cost one pass over the prompt together. */
-  async choices(requests: readonly Choice[]): Promise<number[][]> {
+  async choices(requests: readonly Choice[], signal?: AbortSignal): Promise<number[][]> {
     const scores = requests.map(({ options }) => new Array<number>(options.length).fill(0));
     const owners: { request: number; option: number | undefined }[] = [];
     const sequences: Request[] = [];
@@ -101,11 +102,12 @@ export class Scorer {
         sequences.push({ tokens, adapter, scale, wanted });
       }
     });
-    await this.run(sequences, ({ sequence }, logLikelihood) => {
+    const visit: Visit = ({ sequence }, logLikelihood) => {
       const { request, option } = owners[sequence];
       if (option !== undefined) scores[request][option] += logLikelihood(undefined);
       else scores[request] = requests[request].options.map(([token]) => logLikelihood(token));
-    });
+    };
+    await this.run(sequences, visit, signal);
     return scores;
   }
 
@@ -114,23 +116,28 @@ export class Scorer {
   }
 
   /** Batches of whole sequences, in order. */
-  private async run(sequences: readonly Request[], visit: Visit): Promise<void> {
+  private async run(sequences: readonly Request[], visit: Visit, signal?: AbortSignal): Promise<void> {
     const { rows, sequences: most } = this.engine.program.slots;
     for (let first = 0; first < sequences.length; ) {
       let [last, used] = [first, 0];
       while (last < sequences.length && last - first < most && used + sequences[last].tokens.length <= rows)
         used += sequences[last++].tokens.length;
       if (last === first) throw this.tooLong(sequences[first].tokens.length);
-      await this.batch(sequences.slice(first, last), first, visit);
+      await this.batch(sequences.slice(first, last), first, visit, signal);
       first = last;
     }
   }
 
-  private async batch(sequences: readonly Request[], first: number, visit: Visit): Promise<void> {
+  private async batch(
+    sequences: readonly Request[],
+    first: number,
+    visit: Visit,
+    signal?: AbortSignal,
+  ): Promise<void> {
     for (const { tokens } of sequences) if (tokens.length > this.context) throw this.tooLong(tokens.length);
     const sizes = writeBatch(this.engine, sequences);
     this.rows += sizes.rows;
-    await this.engine.run("score", "body", { ...sizes, outputs: 0 });
+    await this.engine.run("score", "body", { ...sizes, outputs: 0 }, { signal });
     const wanted: Wanted[] = [];
     let start = 0;
     sequences.forEach(({ tokens, wanted: list }, i) => {

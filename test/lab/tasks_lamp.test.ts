@@ -118,7 +118,7 @@ describe("LaMP files", () => {
       profile: movies[0].profile.map((p) => ({ ...p, id: `2${p.id}` })),
     };
     const outputs = { ...golds, golds: [...golds.golds, { id: "120", output: "comedy" }] };
-    const task = lampTask(readLamp(file([...movies, second]), file(outputs)), "test");
+    const task = lampTask(readLamp(file([...movies, second]), file(outputs)));
     const [user] = task.users(0, 5, "test");
     expect(task.users(0, 5, "dev")).toEqual([]);
     expect(task.placebo(user).items.map((item) => item.id)).toEqual(["21100", "21101", "110"]);

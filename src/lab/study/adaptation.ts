@@ -1,20 +1,30 @@
-/** Fits one adapter per person, all of them side by side in one bank. */
+/** Fits one adapter per person, all of them side by side in one bank, none of them feeling the others. */
 import { random } from "../../engine/random.ts";
 import type { AdapterBank } from "../../llm/models/graphs.ts";
 import { initializeAdapter } from "../../llm/train/initialize.ts";
 import type { Example, Trainer } from "../../llm/train/trainer.ts";
-import { retrieve } from "../rag/retrievers.ts";
 import type { Item, Task } from "../tasks/types.ts";
+import { adapterPart } from "./adapters.ts";
 import type { Prompter } from "./prompting.ts";
 
-/** One person's run: what it has learned from so far. */
-export interface Learner {
+/** What one person's adapter learns from. */
+export interface Lesson {
   readonly history: readonly Item[];
   /** Items shown with each training item; 0: the item alone. */
   readonly k: number;
-  tokens: number;
-  /** The smallest distance in time between a training item and what was shown with it. */
-  gap: number | null;
+}
+
+/** A person's adapter at the step where it had seen the tokens of a level. */
+export interface Checkpoint {
+  /** The person's place among the lessons, and so in the bank. */
+  readonly adapter: number;
+  readonly tokens: number;
+  /** Items that it has learned from, without repeats. */
+  readonly items: readonly Item[];
+  /** The smallest distance in time between a training item and what was shown with it; null where nothing was. */
+  readonly gap: number | null;
+  /** By name of the bank, this adapter's part of it. */
+  readonly values: ReadonlyMap<string, Float32Array>;
 }
 
 export interface AdaptationSettings {
@@ -29,55 +39,96 @@ export const STEP_TOKENS = 32;
 const LEARNING_RATE = 3e-3;
 const WARMUP_STEPS = 4;
 
-/** Training at a constant rate after a short warm-up, so that its checkpoints are levels of time. */
+interface Learner extends Lesson {
+  queue: Item[];
+  epoch: number;
+  tokens: number;
+  gap: number | null;
+  readonly learned: Set<Item>;
+  /** One for each level reached. */
+  readonly checkpoints: Checkpoint[];
+}
+
+/**
+ * Training at a constant rate after a short warm-up, so that its checkpoints are levels of time. Each adapter's checkpoints are taken at its
+ * own steps, and its examples of a step stay in one micro-batch: its bits are the same whoever learns beside it.
+ */
 export class Adaptation {
-  readonly learners: readonly Learner[];
   private readonly trainer: Trainer;
   private readonly prompter: Prompter;
   private readonly task: Task;
   private readonly settings: AdaptationSettings;
-  private readonly queues: { items: Item[]; epoch: number }[];
+  private readonly levels: readonly number[];
+  private readonly learners: readonly Learner[];
 
+  /** `levels`: tokens at which checkpoints are taken, ascending. */
   constructor(
     trainer: Trainer,
     prompter: Prompter,
     task: Task,
     settings: AdaptationSettings,
-    learners: readonly { history: readonly Item[]; k: number }[],
+    lessons: readonly Lesson[],
+    levels: readonly number[],
   ) {
     this.trainer = trainer;
     this.prompter = prompter;
     this.task = task;
     this.settings = settings;
-    this.learners = learners.map((learner) => ({ ...learner, tokens: 0, gap: null }));
-    this.queues = learners.map(() => ({ items: [], epoch: 0 }));
+    this.levels = levels;
+    this.learners = lessons.map((lesson) => ({
+      ...lesson,
+      queue: [],
+      epoch: 0,
+      tokens: 0,
+      gap: null,
+      learned: new Set(),
+      checkpoints: [],
+    }));
     trainer.restart();
-    learners.forEach((_, adapter) => {
+    lessons.forEach((_, adapter) => {
       initializeAdapter(trainer.engine, settings.bank, settings.layers, adapter, settings.seed);
     });
   }
 
-  /** Trains until every learner has seen this many tokens. */
-  async until(tokens: number, onStep: (tokens: number) => void, signal?: AbortSignal): Promise<void> {
-    while (Math.min(...this.learners.map((learner) => learner.tokens)) < tokens) {
-      const examples = this.learners.flatMap((learner, adapter) => this.next(learner, adapter));
+  /** Trains until everybody has reached the level of this index; their checkpoints of it. */
+  async until(
+    level: number,
+    onStep: (tokens: number) => void,
+    signal?: AbortSignal,
+  ): Promise<readonly Checkpoint[]> {
+    while (this.learners.some(({ checkpoints }) => checkpoints.length <= level)) {
+      const groups = this.learners.map((learner, adapter) =>
+        learner.checkpoints.length < this.levels.length ? this.next(learner, adapter) : [],
+      );
       const step = this.trainer.step + 1;
       const rate = LEARNING_RATE * Math.min(1, step / WARMUP_STEPS);
-      await this.trainer.update(this.microBatches(examples), rate, signal);
-      onStep(examples.reduce((sum, example) => sum + example.tokens.length, 0));
+      await this.trainer.update(this.microBatches(groups), rate, signal);
+      this.learners.forEach((learner, adapter) => {
+        while (learner.tokens >= this.levels[learner.checkpoints.length])
+          learner.checkpoints.push(this.checkpoint(learner, adapter));
+      });
+      onStep(groups.flat().reduce((sum, { tokens }) => sum + tokens.length, 0));
     }
+    return this.learners.map(({ checkpoints }) => checkpoints[level]);
+  }
+
+  private checkpoint({ tokens, gap, learned }: Learner, adapter: number): Checkpoint {
+    const { engine, parameters } = this.trainer;
+    const values = new Map(parameters.map((name) => [name, adapterPart(engine, name, adapter).slice()]));
+    return { adapter, tokens, gap, items: [...learned], values };
   }
 
   /** The learner's next items; their weights add up to 1. */
   private next(learner: Learner, adapter: number): Example[] {
-    const taken: { tokens: number[]; weights: number[] }[] = [];
+    const { history, k } = learner;
+    const taken: { tokens: readonly number[]; weights: readonly number[] }[] = [];
     let tokens = 0;
     while (tokens < STEP_TOKENS) {
-      const item = this.nextItem(learner, adapter);
-      const earlier = learner.history.filter(({ time }) => time < item.time);
-      const shown = learner.k ? retrieve("bm25", earlier, item, learner.k) : [];
-      for (const { time } of shown) learner.gap = Math.min(learner.gap ?? Infinity, item.time - time);
-      const example = this.prompter.example(this.task, shown, item);
+      const item = this.nextItem(learner);
+      const earlier = k > 0 ? history.filter(({ time }) => time < item.time) : [];
+      const example = this.prompter.example(this.task, earlier, item, k);
+      for (const { time } of example.shown) learner.gap = Math.min(learner.gap ?? Infinity, item.time - time);
+      learner.learned.add(item);
       taken.push(example);
       tokens += example.tokens.length;
     }
@@ -93,29 +144,31 @@ export class Adaptation {
   }
 
   /** Every item once before any comes again, in a new order each time. */
-  private nextItem(learner: Learner, adapter: number): Item {
-    const queue = this.queues[adapter];
-    if (!queue.items.length) {
+  private nextItem(learner: Learner): Item {
+    if (!learner.queue.length) {
       const { history } = learner;
-      const key = new Map(history.map((item, i) => [item, random(this.settings.seed, queue.epoch, i)]));
-      queue.items = [...history].sort((a, b) => key.get(a)! - key.get(b)!);
-      queue.epoch++;
+      const key = new Map(history.map((item, i) => [item, random(this.settings.seed, learner.epoch, i)]));
+      learner.queue = [...history].sort((a, b) => key.get(a)! - key.get(b)!);
+      learner.epoch++;
     }
-    return queue.items.pop()!;
+    return learner.queue.pop()!;
   }
 
-  private microBatches(examples: readonly Example[]): Example[][] {
+  /** Learners' examples in as few batches as they fit into; those of one learner are never parted, or sums would be rounded otherwise. */
+  private microBatches(groups: readonly (readonly Example[])[]): Example[][] {
     const { rows, sequences } = this.trainer.engine.program.slots;
     const batches: Example[][] = [[]];
     let used = 0;
-    for (const example of examples) {
-      const size = example.tokens.length - 1;
-      if (used + size > rows || batches[batches.length - 1].length >= sequences) {
-        batches.push([]);
-        used = 0;
+    for (const group of groups) {
+      const size = group.reduce((sum, { tokens }) => sum + tokens.length - 1, 0);
+      const batch = batches[batches.length - 1];
+      if (used + size > rows || batch.length + group.length > sequences) {
+        batches.push([...group]);
+        used = size;
+      } else {
+        batch.push(...group);
+        used += size;
       }
-      batches[batches.length - 1].push(example);
-      used += size;
     }
     return batches;
   }

@@ -1,11 +1,18 @@
 /** The people of a study: for each task its test and dev users, and each one's placebo. */
 
+import path from "node:path";
+import { InputError } from "../../errors.ts";
 import { GENERATED } from "../tasks/generated.ts";
 import { bayes, TASKS, task as taskByName } from "../tasks/index.ts";
+import { readLamp } from "../tasks/lamp.ts";
+import { lampTask } from "../tasks/lamp_users.ts";
 import type { Dials, Item, Task, User } from "../tasks/types.ts";
 import { historyItems, testItems } from "../tasks/types.ts";
 import type { Row } from "./row.ts";
 import type { Study, TaskList } from "./study_file.ts";
+
+/** A single user has no spread, and no other user for a placebo. */
+const USERS_MIN = 2;
 
 export interface Person {
   readonly user: User;
@@ -24,9 +31,12 @@ export const taskList: TaskList = Object.fromEntries(
   TASKS.map((name) => [name, (GENERATED as readonly string[]).includes(name) ? "generated" : "real"]),
 );
 
-/** The task under its name in the study, with its dials. */
+/** The task under its name in the study, with its dials or from its files. */
 export function studyTask(study: Study, name: string): Task {
-  const { task, topics, synonyms, noise, locality } = study.tasks[name];
+  const { task, questions, outputs, topics, synonyms, noise, locality } = study.tasks[name];
+  const file = (relative: string) => path.resolve(study.directory, relative);
+  if (questions !== undefined)
+    return lampTask(readLamp(file(questions), outputs && file(outputs), task), study.dev_users);
   const dials = Object.fromEntries(
     Object.entries({ topics, synonyms, noise, locality }).filter(([, value]) => value !== undefined),
   ) as Partial<Dials>;
@@ -40,7 +50,12 @@ export function cohort(study: Study, task: Task, name: string, seed: number, use
   const options = { history, tests: study.items_per_user };
   const people = (split: "dev" | "test", count: number): Person[] =>
     task.users(seed, count, split, options).map((user) => ({ user, placebo: task.placebo(user), split }));
-  return [...people("test", users), ...people("dev", study.dev_users)];
+  const tested = people("test", users);
+  if (tested.length < USERS_MIN)
+    throw new InputError(
+      `${study.whereIs(["tasks", name])}: ${name} has ${tested.length} test users with ${history} history items; at least ${USERS_MIN} are needed beside ${study.dev_users} dev users`,
+    );
+  return [...tested, ...people("dev", study.dev_users)];
 }
 
 /** Whose items a cell's methods see, and its `h` latest before the test items. */

@@ -23,10 +23,10 @@ export const demo: StudyInput = {
     { task: GENERATED, method: "lora", history: "placebo", h: 8, training_tokens: 1600 },
     { task: GENERATED, method: "lora", history: "placebo", h: 64, training_tokens: 6000 },
     { task: GENERATED, method: ["baseline:majority", "baseline:nearest"], h: [8, 64] },
-    { task: "sotu-choice", method: ["none", "rag", "lora"], h: 16, k: 4, training_tokens: 3000 },
-    { task: "sotu-choice", method: "lora", compression: "q8_0", h: 16, training_tokens: 3000 },
-    { task: "sotu-choice", method: ["rag", "lora"], history: "placebo", h: 16, k: 4, training_tokens: 3000 },
-    { task: "sotu-choice", method: "baseline:nearest", h: 16 },
+    { task: "sotu-choice", method: ["none", "rag", "lora"], h: 64, k: 4, training_tokens: 6000 },
+    { task: "sotu-choice", method: "lora", compression: "q8_0", h: 64, training_tokens: 6000 },
+    { task: "sotu-choice", method: ["rag", "lora"], history: "placebo", h: 64, k: 4, training_tokens: 6000 },
+    { task: "sotu-choice", method: "baseline:nearest", h: 64 },
   ],
   contrasts: [
     ...[8, 64].flatMap((h): StudyInput["contrasts"] & object => [
@@ -80,13 +80,13 @@ export const demo: StudyInput = {
       a: { compression: "q8_0" },
       b: { compression: "f32" },
     },
-    {
-      id: "personal-rag-sotu",
+    ...(["rag", "lora"] as const).map((method): (StudyInput["contrasts"] & object)[number] => ({
+      id: `personal-${method}-sotu`,
       claim: "beats",
-      on: { task: "sotu-choice", method: "rag" },
+      on: { task: "sotu-choice", method, compression: "f32" },
       a: { history: "own" },
       b: { history: "placebo" },
-    },
+    })),
   ],
   time_budget: "5m",
 };

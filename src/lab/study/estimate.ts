@@ -20,13 +20,13 @@ export class Estimate {
   evaluation({ settings }: Cell, { task, people }: StudyTask): number {
     if (isBaseline(settings.method)) return 0;
     const k = retrieves(settings.method) ? settings.k : 0;
-    const key = [settings.task, settings.h, k].join();
+    const key = [settings.task, settings.h, k, trains(settings.method)].join();
     let tokens = this.tokens.get(key);
     if (tokens === undefined) {
       const [person] = people;
       const { items } = historyOf(person, { history: "own", h: settings.h });
       const queries = testItems(person.user).map((item) => this.bench.prompter.query(task, items, item, k));
-      tokens = queries.reduce((sum, query) => sum + evaluatedTokens(query), 0);
+      tokens = queries.reduce((sum, query) => sum + evaluatedTokens(query, trains(settings.method)), 0);
       this.tokens.set(key, tokens);
     }
     return tokens / this.rates.evaluation;

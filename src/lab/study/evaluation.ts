@@ -1,7 +1,7 @@
 /** How well people are served: likelihood of options, or bits per byte, and what the alarms need to know of how it came about. */
 import type { AdapterChoice, Scorer } from "../../llm/score.ts";
 import type { BASELINES } from "../tasks/baselines.ts";
-import { macroF1 } from "../tasks/metrics.ts";
+import { macroF1, meanAbsoluteError, rootMeanSquareError } from "../tasks/metrics.ts";
 import type { Item, Task } from "../tasks/types.ts";
 import type { Query } from "./prompting.ts";
 import type { Row } from "./row.ts";
@@ -20,7 +20,12 @@ export interface Outcome {
 }
 
 /** Scores all sittings in shared batches. */
-export async function evaluate(scorer: Scorer, task: Task, sittings: readonly Sitting[]): Promise<Outcome[]> {
+export async function evaluate(
+  scorer: Scorer,
+  task: Task,
+  sittings: readonly Sitting[],
+  signal?: AbortSignal,
+): Promise<Outcome[]> {
   const flat = sittings.flatMap(({ queries, adapter, scale }) =>
     queries.map((query) => ({ query, adapter, scale })),
   );
@@ -31,21 +36,47 @@ export async function evaluate(scorer: Scorer, task: Task, sittings: readonly Si
       adapter,
       scale,
     })),
+    signal,
   );
+  // Without history and adapter a passage gains nothing on itself.
+  const gains = flat.map(
+    ({ query, adapter }) => isPassage(query) && (adapter !== undefined || query.shown.length > 0),
+  );
+  const compared = flat
+    .filter((_, i) => gains[i])
+    .map(({ query }) => ({ prompt: query.plain, options: query.options }));
+  const plain = compared.length ? await scorer.choices(compared, signal) : [];
+  const preferences = scores.map((own, i) => {
+    const without = gains[i] ? plain.shift() : undefined;
+    return preferencesOf(flat[i].query, own, without);
+  });
   let next = 0;
-  return sittings.map(({ queries }) => {
-    const own = scores.slice(next, (next += queries.length));
-    const tokens = queries.reduce((sum, query) => sum + evaluatedTokens(query), 0);
+  return sittings.map(({ queries, adapter }) => {
+    const [first, last] = [next, (next += queries.length)];
+    const own = scores.slice(first, last);
+    const tokens = queries.reduce((sum, query) => sum + evaluatedTokens(query, adapter !== undefined), 0);
     const quality =
-      task.metric === "bits_per_byte" ? bitsPerByte(queries, own) : choiceQuality(task, queries, own);
+      task.metric === "bits_per_byte"
+        ? bitsPerByte(queries, own)
+        : choiceQuality(queries, preferences.slice(first, last));
     return { quality, scores: digest(own), tokens };
   });
 }
 
 /** Tokens that go through the model for one query. */
-export function evaluatedTokens({ prompt, options }: Query): number {
-  if (options.every(({ length }) => length === 1)) return prompt.length;
-  return options.reduce((sum, option) => sum + prompt.length + option.length - 1, 0);
+export function evaluatedTokens(query: Query, adapted: boolean): number {
+  const { prompt, plain, options, shown } = query;
+  const once = (before: readonly number[]) =>
+    options.every(({ length }) => length === 1)
+      ? before.length
+      : options.reduce((sum, option) => sum + before.length + option.length - 1, 0);
+  const compared = isPassage(query) && (adapted || shown.length > 0);
+  return once(prompt) + (compared ? once(plain) : 0);
+}
+
+/** Nothing is asked: the options are texts, of which one is the user's. */
+function isPassage({ item }: Query): boolean {
+  return item.input === "" && item.options !== undefined;
 }
 
 /** What a method without a model answers. */
@@ -59,23 +90,27 @@ export function evaluateBaseline(
 }
 
 /**
- * The likeliest option. Real passages differ in length, so they are compared by log-likelihood per byte; the answers of generated users
- * by log-likelihood as it is.
+ * How much each option is preferred: the log-likelihood of an answer. Of passages, which are more or less predictable by themselves, what
+ * the history adds to it, per byte: pointwise mutual information (Holtzman et al. 2021, arXiv:2104.08315).
  */
+function preferencesOf(
+  query: Query,
+  own: readonly number[],
+  without: readonly number[] | undefined,
+): number[] {
+  if (!isPassage(query)) return [...own];
+  return own.map(
+    (score, option) => (score - (without?.[option] ?? 0)) / byteLength(query.item.options![option]),
+  );
+}
+
 function choiceQuality(
-  { source }: Task,
   queries: readonly Query[],
-  scores: readonly (readonly number[])[],
+  preferences: readonly (readonly number[])[],
 ): Row["quality"] {
-  const chosen = queries.map(({ item }, i) => {
-    const values = scores[i].map((score, option) =>
-      source === "real" ? score / byteLength(item.options![option]) : score,
-    );
-    return values.indexOf(Math.max(...values));
-  });
   return choices(
     queries.map(({ item }) => item),
-    chosen,
+    preferences.map((values) => values.indexOf(Math.max(...values))),
   );
 }
 
@@ -83,9 +118,18 @@ function choices(items: readonly Item[], chosen: readonly number[]): Row["qualit
   const answers = items.map((item, i) => item.options![chosen[i]]);
   const golds = items.map(({ output }) => output);
   const right = answers.filter((answer, i) => answer === golds[i]).length;
-  const fixed = items.every(({ options }) => options!.join("\n") === items[0].options!.join("\n"));
-  const lamp: Record<string, number> = fixed ? { f1: macroF1(answers, golds, items[0].options!) } : {};
+  const lamp = labelMetrics(items, answers);
   return { metric: "accuracy", value: right / items.length, items: items.length, format_failures: 0, lamp };
+}
+
+/** What LaMP measures beside accuracy where all items have the same answers: macro-F1, and the distance of numbers. */
+function labelMetrics(items: readonly Item[], answers: readonly string[]): Record<string, number> {
+  const [{ options }] = items;
+  if (!items.every((item) => item.options!.join("\n") === options!.join("\n"))) return {};
+  const golds = items.map(({ output }) => output);
+  const f1 = macroF1(answers, golds, options!);
+  if (!options!.every((option) => /^\d+$/.test(option))) return { f1 };
+  return { f1, mae: meanAbsoluteError(answers, golds), rmse: rootMeanSquareError(answers, golds) };
 }
 
 function bitsPerByte(queries: readonly Query[], scores: readonly (readonly number[])[]): Row["quality"] {

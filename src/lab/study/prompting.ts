@@ -2,8 +2,8 @@
 
 import { InputError } from "../../errors.ts";
 import type { Tokenizer } from "../../llm/tokenizer/tokenizer.ts";
-import { retrieve } from "../rag/retrievers.ts";
-import { answer, prompt, question } from "../tasks/prompts.ts";
+import { type RetrieverName, retrieve } from "../rag/retrievers.ts";
+import { answer, prompt } from "../tasks/prompts.ts";
 import type { Item, Task } from "../tasks/types.ts";
 
 /** A query as the model meets it, with what was shown. */
@@ -11,46 +11,66 @@ export interface Query {
   readonly item: Item;
   readonly shown: readonly Item[];
   readonly prompt: readonly number[];
+  /** The prompt with nothing shown. */
+  readonly plain: readonly number[];
   /** Tokens of each option; of a text without options, the text itself. */
   readonly options: readonly (readonly number[])[];
+}
+
+/** A training sequence, with what was shown in it; tokens of weight 0 carry no loss. */
+export interface Example {
+  readonly shown: readonly Item[];
+  readonly tokens: readonly number[];
+  readonly weights: readonly number[];
 }
 
 /** What turns text into tokens, for one model. Words repeat all the time, so short pieces are remembered. */
 export class Prompter {
   readonly context: number;
   private readonly tokenizer: Tokenizer;
+  private readonly retriever: RetrieverName;
   private readonly known = new Map<string, readonly number[]>();
 
-  constructor(tokenizer: Tokenizer, context: number) {
+  constructor(tokenizer: Tokenizer, context: number, retriever: RetrieverName = "bm25") {
     this.tokenizer = tokenizer;
     this.context = context;
+    this.retriever = retriever;
   }
 
   /**
-   * The query with up to k items of the history before it, retrieved by BM25. Items that would take the prompt beyond the trained
-   * context are left out, the least similar first; a query that does not fit by itself is refused.
+   * The query with up to k items of the history before it. Items that would take the prompt beyond the trained context are left out, the
+   * least similar first; a query that does not fit by itself is refused.
    */
   query(task: Task, history: readonly Item[], item: Item, k: number): Query {
     const options = (item.options ?? [item.output]).map((text) => this.encode(answer(text)));
     const longest = Math.max(...options.map(({ length }) => length));
-    for (let shown = retrieve("bm25", history, item, k); ; shown = shown.slice(1)) {
-      const tokens = [...this.start(), ...this.encode(prompt(task, shown, item))];
-      if (tokens.length + longest <= this.context) return { item, shown, prompt: tokens, options };
-      if (shown.length) continue;
-      throw new InputError(
-        `study: item ${item.id} of ${task.name} takes ${tokens.length + longest} tokens, more than the model's trained context of ${this.context}`,
-      );
-    }
+    const { shown, before } = this.fitting(task, history, item, k, longest);
+    const plain = shown.length ? this.fitting(task, [], item, 0, longest).before : before;
+    if (before.length + longest <= this.context) return { item, shown, prompt: before, plain, options };
+    throw new InputError(
+      `study: item ${item.id} of ${task.name} takes ${before.length + longest} tokens, more than the model's trained context of ${this.context}`,
+    );
   }
 
-  /** The item as something to learn from: the loss is on the answer alone. */
-  example(task: Task, shown: readonly Item[], item: Item): { tokens: number[]; weights: number[] } {
-    const before = [
-      ...this.start(),
-      ...this.encode(shown.length ? prompt(task, shown, item) : question(task, item)),
-    ];
-    const tokens = [...before, ...this.encode(answer(item.output))].slice(0, this.context);
-    return { tokens, weights: tokens.map((_, i) => (i < before.length ? 0 : 1)) };
+  /**
+   * The item as something to learn from, with up to k earlier ones before it: the loss is on the answer alone. Of what is too long by
+   * itself, the end of the question and the beginning of the answer are kept.
+   */
+  example(task: Task, history: readonly Item[], item: Item, k: number): Example {
+    const whole = this.encode(answer(item.output));
+    const fitting = this.fitting(task, history, item, k, whole.length);
+    const asked = fitting.before.slice(-Math.max(this.context - whole.length, this.context >> 1));
+    const told = whole.slice(0, this.context - asked.length);
+    const weights = [...asked.map(() => 0), ...told.map(() => 1)];
+    return { shown: fitting.shown, tokens: [...asked, ...told], weights };
+  }
+
+  /** The prompt with as many of the retrieved items as leave room for an answer of this length. */
+  private fitting(task: Task, history: readonly Item[], item: Item, k: number, room: number) {
+    for (let shown = retrieve(this.retriever, history, item, k); ; shown = shown.slice(1)) {
+      const before = [...this.start(), ...this.encode(prompt(task, shown, item))];
+      if (before.length + room <= this.context || !shown.length) return { shown, before };
+    }
   }
 
   private start(): number[] {

@@ -8,25 +8,29 @@ const SEQUENCE_TOKENS = 64;
 const SEQUENCES = 16;
 const RANK = 8;
 
-/** Medians of three runs over 1,024 random tokens each, after one to warm up. */
-export async function measureRates(bench: Workbench): Promise<Rates> {
-  const { vocabulary, layers } = bench.file.config;
+/** Medians of three runs over 1,024 random tokens each, after one to warm up; `train` where something will be trained. */
+export async function measureRates(bench: Workbench, train: boolean, signal?: AbortSignal): Promise<Rates> {
+  const { vocabulary, layers, context } = bench.file.config;
+  const length = Math.min(SEQUENCE_TOKENS, context);
   const sequences = Array.from({ length: SEQUENCES }, (_, s) =>
-    Array.from({ length: SEQUENCE_TOKENS + 1 }, (_, i) => random(1, s, i) % vocabulary),
+    Array.from({ length: length + 1 }, (_, i) => random(1, s, i) % vocabulary),
   );
-  const tokens = SEQUENCES * SEQUENCE_TOKENS;
-  const scoring = () =>
-    bench.scorer.continuations(sequences.map((list) => ({ tokens: list, from: list.length - 1 })));
+  const tokens = SEQUENCES * length;
+  const requests = sequences.map((list) => ({ tokens: list, from: list.length - 1 }));
+  const scoring = () => bench.scorer.continuations(requests, signal);
+  const evaluation = tokens / (await medianSeconds(scoring));
+  if (!train) return { evaluation, training: 0 };
   const { trainer } = await bench.adapters(RANK);
   trainer.restart();
   initializeAdapter(trainer.engine, bench.bank(RANK), layers, 0, 1);
-  const weights = Array<number>(SEQUENCE_TOKENS + 1).fill(1);
+  const weights = Array<number>(length + 1).fill(1);
   const training = () =>
-    trainer.update([sequences.map((list) => ({ tokens: list, weights, adapter: 0, scale: 1 }))], 1e-4);
-  return {
-    evaluation: tokens / (await medianSeconds(scoring)),
-    training: tokens / (await medianSeconds(training)),
-  };
+    trainer.update(
+      [sequences.map((list) => ({ tokens: list, weights, adapter: 0, scale: 1 }))],
+      1e-4,
+      signal,
+    );
+  return { evaluation, training: tokens / (await medianSeconds(training)) };
 }
 
 async function medianSeconds(work: () => Promise<unknown>): Promise<number> {

@@ -104,8 +104,16 @@ export const rowSchema = z.strictObject({
   study: z.string(),
   /** Digest of the primary contrasts declared when the row was measured. */
   declared: z.string(),
-  /** Users of this task, and items per user, that the run set out with. */
-  planned: z.strictObject({ users: z.int().min(1), dev_users: count, items: z.int().min(1) }),
+  /**
+   * What the run set out with: test users asked of every task, those that this task has of them, its dev users, and this user's test
+   * items.
+   */
+  planned: z.strictObject({
+    asked: z.int().min(1),
+    users: z.int().min(1),
+    dev_users: count,
+    items: z.int().min(1),
+  }),
   settings: settingsSchema,
   user: z.string().min(1),
   split: z.enum(["dev", "test"]),

@@ -1,8 +1,9 @@
 /** Runs the cells of a study that have no row yet: model by model, compression by compression, all people of a cell in shared batches. */
-import { InputError } from "../../errors.ts";
+import type { RetrieverName } from "../rag/retrievers.ts";
 import { BASELINES } from "../tasks/baselines.ts";
 import { type Item, type Task, testItems } from "../tasks/types.ts";
-import { Adaptation } from "./adaptation.ts";
+import { Adaptation, type Checkpoint } from "./adaptation.ts";
+import { adapterAudit, handOver } from "./adapters.ts";
 import { type Cell, expand, trainingRuns } from "./cells.ts";
 import { bayesBounds, cohort, historyOf, type Person, type StudyTask, studyTask } from "./cohort.ts";
 import { Estimate, longestCheckpoints, secondsPerPerson } from "./estimate.ts";
@@ -13,13 +14,15 @@ import { measureRates } from "./rates.ts";
 import type { Results } from "./results.ts";
 import { itemDigest, makeRow, type Row } from "./row.ts";
 import { COMPRESSIONS, describe, isBaseline, retrieves, rowKey, type Settings, trains } from "./settings.ts";
-import { declaredDigest, type Study, studyDigest } from "./study_file.ts";
-import { adapterAudit, type Compression, handOver, type Rates, Workbench } from "./workbench.ts";
+import { declaredDigest, modelPaths, type Study, studyDigest } from "./study_file.ts";
+import { type Compression, type Rates, Workbench } from "./workbench.ts";
 
 export interface RunOptions {
   readonly threads: number;
-  /** Most test users of each task, where the time budget allows them; default: the study file's number. */
+  /** Test users of each task, or, with a time budget, the most that it may allow; default: the study file's number. */
   readonly mostUsers?: number;
+  /** default: bm25. Another one is for calibration, and no row says which it was. */
+  readonly retriever?: RetrieverName;
   /** For the rows: what the user typed. */
   readonly command: string;
   readonly signal?: AbortSignal;
@@ -50,13 +53,15 @@ export class StudyRunner {
     this.results = results;
     this.options = options;
     this.cells = expand(study);
-    this.users = study.users;
+    const before = results.rows.map(({ planned }) => planned.asked);
+    const kept = study.time_budget !== undefined && before.length > 0;
+    this.users = kept ? Math.max(...before) : (options.mostUsers ?? study.users);
     this.gather();
   }
 
   /** Runs everything that is missing. After an abort what is finished stays in the results. */
   async run(): Promise<void> {
-    for (const [model, path] of Object.entries(this.study.models))
+    for (const [model, path] of modelPaths(this.study))
       for (const compression of COMPRESSIONS) {
         const own = ({ settings }: Cell) => settings.model === model && settings.compression === compression;
         if (this.jobs().some(({ cell }) => own(cell))) await this.runModel(path, compression, own);
@@ -69,10 +74,12 @@ export class StudyRunner {
     compression: Compression,
     own: (cell: Cell) => boolean,
   ): Promise<void> {
-    const most = this.study.dev_users + Math.max(this.study.users, this.options.mostUsers ?? 0);
-    const bench = await Workbench.open(path, compression, this.options.threads, most);
+    const { threads, retriever } = this.options;
+    const people = this.users + this.study.dev_users;
+    const bench = await Workbench.open(path, compression, { threads, people, retriever });
     try {
-      const rates = await measureRates(bench);
+      const training = this.cells.some(({ settings }) => trains(settings.method));
+      const rates = await measureRates(bench, training, this.options.signal);
       if (!this.estimate) this.plan(new Estimate(bench, rates));
       const jobs = this.jobs().filter(({ cell }) => own(cell));
       for (const job of jobs.filter(({ cell }) => !trains(cell.settings.method)))
@@ -92,9 +99,7 @@ export class StudyRunner {
   private plan(estimate: Estimate): void {
     const { study, options } = this;
     this.estimate = estimate;
-    const before = this.results.rows.map(({ planned }) => planned.users);
-    if (before.length) this.users = Math.max(...before);
-    else if (study.time_budget !== undefined) {
+    if (study.time_budget !== undefined && this.results.rows.length === 0) {
       const seconds = (counts: (cell: Cell) => boolean) =>
         secondsPerPerson(
           estimate,
@@ -105,7 +110,7 @@ export class StudyRunner {
         );
       const left = BUDGET_SHARE * study.time_budget - study.dev_users * seconds(({ dev }) => dev);
       const affordable = Math.floor(left / seconds(() => true));
-      this.users = Math.max(USERS_MIN, Math.min(options.mostUsers ?? study.users, affordable));
+      this.users = Math.max(USERS_MIN, Math.min(this.users, affordable));
     }
     this.gather();
     this.total = this.secondsOf(this.jobs());
@@ -144,10 +149,6 @@ export class StudyRunner {
       if (!isBaseline(cell.settings.method)) continue;
       const name = cell.settings.method.slice("baseline:".length);
       const baseline = BASELINES[name as keyof typeof BASELINES];
-      if (!baseline)
-        throw new InputError(
-          `study: there is no baseline "${name}"; there are ${Object.keys(BASELINES).join(", ")}`,
-        );
       this.append(
         people.map((person) => {
           const outcome = evaluateBaseline(
@@ -163,11 +164,10 @@ export class StudyRunner {
   }
 
   private async runUntrained(bench: Workbench, rates: Rates, { cell, people }: Job): Promise<void> {
-    this.options.signal?.throwIfAborted();
     const { settings } = cell;
     const { task } = this.taskOf(settings);
     const sittings = people.map((person) => ({ queries: queriesOf(bench, task, settings, person) }));
-    const outcomes = await evaluate(bench.scorer, task, sittings);
+    const outcomes = await evaluate(bench.scorer, task, sittings, this.options.signal);
     const bytes = bench.plannedBytes(0);
     this.append(
       people.map((person, i) =>
@@ -188,46 +188,33 @@ export class StudyRunner {
     const adapters = await bench.adapters(rank);
     const bank = bench.bank(rank);
     const { layers } = bench.file.config;
-    const learners = people.map((person) => ({
+    const lessons = people.map((person) => ({
       history: historyOf(person, settings).items,
       k: method === "rag+lora-trained" ? k : 0,
     }));
-    const run = new Adaptation(
-      adapters.trainer,
-      bench.prompter,
-      task,
-      { bank, alpha, layers, seed },
-      learners,
-    );
+    const levels = jobs.map(({ cell }) => cell.settings.training_tokens);
+    const setup = { bank, alpha, layers, seed };
+    const run = new Adaptation(adapters.trainer, bench.prompter, task, setup, lessons, levels);
     const bytes = bench.plannedBytes(rank);
-    for (const { cell, people: waiting } of jobs) {
+    const { engine } = adapters.scorer;
+    for (const [level, { cell, people: waiting }] of jobs.entries()) {
       const onStep = (tokens: number) => this.advance(cell, this.estimate!.training(tokens));
-      await run.until(cell.settings.training_tokens, onStep, this.options.signal);
-      handOver(adapters);
-      const chosen = people
-        .map((person, adapter) => ({ person, adapter }))
-        .filter(({ person }) => waiting.includes(person));
-      const sittings = chosen.map(({ person, adapter }) => ({
-        queries: queriesOf(bench, task, cell.settings, person),
-        adapter,
-        scale: alpha / rank,
-      }));
-      const outcomes = await evaluate(adapters.scorer, task, sittings);
-      this.append(
-        chosen.map(({ person, adapter }, i) => {
-          const { tokens, gap } = run.learners[adapter];
-          const adapted = adapterAudit(adapters.scorer, bank, layers, adapter);
-          const { queries } = sittings[i];
-          return this.row(cell.settings, person, outcomes[i], {
-            bench,
-            rates,
-            bytes,
-            queries,
-            trained: { tokens, gap, adapted },
-          });
-        }),
-        cell,
-      );
+      const checkpoints = await run.until(level, onStep, this.options.signal);
+      const sittings = checkpoints
+        .map((checkpoint) => ({ checkpoint, person: people[checkpoint.adapter] }))
+        .filter(({ person }) => waiting.includes(person))
+        .map(({ checkpoint, person }) => {
+          handOver(engine, checkpoint.adapter, checkpoint.values);
+          const queries = queriesOf(bench, task, cell.settings, person);
+          return { person, checkpoint, queries, adapter: checkpoint.adapter, scale: alpha / rank };
+        });
+      const outcomes = await evaluate(adapters.scorer, task, sittings, this.options.signal);
+      const rows = sittings.map(({ person, checkpoint, queries }, i) => {
+        const adapted = adapterAudit(engine, bank, layers, checkpoint.adapter);
+        const trained = { checkpoint, adapted };
+        return this.row(cell.settings, person, outcomes[i], { bench, rates, bytes, queries, trained });
+      });
+      this.append(rows, cell);
     }
   }
 
@@ -238,7 +225,12 @@ export class StudyRunner {
     return makeRow({
       study: studyDigest(study),
       declared: declaredDigest(study),
-      planned: { users: counted("test"), dev_users: counted("dev"), items: study.items_per_user },
+      planned: {
+        asked: this.users,
+        users: counted("test"),
+        dev_users: counted("dev"),
+        items: testItems(person.user).length,
+      },
       settings,
       user: person.user.id,
       split: person.split,
@@ -297,8 +289,7 @@ interface Done {
   readonly bytes?: number;
   readonly queries?: readonly Query[];
   readonly trained?: {
-    readonly tokens: number;
-    readonly gap: number | null;
+    readonly checkpoint: Checkpoint;
     readonly adapted: NonNullable<Row["audit"]["adapter"]>;
   };
 }
@@ -310,7 +301,7 @@ function queriesOf(bench: Workbench, task: Task, settings: Settings, person: Per
 }
 
 function costOf(outcome: Outcome, { rates, trained }: Done): Row["cost"] {
-  const tokens = trained?.tokens ?? 0;
+  const tokens = trained?.checkpoint.tokens ?? 0;
   return {
     trained_tokens: tokens,
     evaluated_tokens: outcome.tokens,
@@ -329,18 +320,20 @@ function auditOf(
 ): Row["audit"] {
   const { owner, items } = historyOf(person, settings);
   const tests = testItems(person.user);
-  const digestOf = (of: string) => (item: Item) =>
-    itemDigest(settings.data, of, item.id, `${item.input}\n${item.output}`);
+  const digestOf = (item: Item) => {
+    const of = tests.includes(item) ? person.user.id : owner.id;
+    return itemDigest(settings.data, of, item.id, `${item.input}\n${item.output}`);
+  };
   const shown = queries.filter((query) => query.shown.length);
   return {
     model: bench?.digest ?? null,
     history_user: items.length ? owner.id : null,
-    history_items: items.map(digestOf(owner.id)),
-    test_items: tests.map(digestOf(person.user.id)),
-    trained_items: trained ? items.map(digestOf(owner.id)) : [],
+    history_items: items.map(digestOf),
+    test_items: tests.map(digestOf),
+    trained_items: trained?.checkpoint.items.map(digestOf) ?? [],
     items_shown: Math.max(0, ...queries.map((query) => query.shown.length)),
     shown_gaps: shown.map(({ item, shown: list }) => item.time - Math.max(...list.map(({ time }) => time))),
-    training_gap: trained?.gap ?? null,
+    training_gap: trained?.checkpoint.gap ?? null,
     adapter: trained?.adapted ?? null,
     scores: outcome.scores,
     longest_prompt: Math.max(

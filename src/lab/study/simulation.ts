@@ -39,7 +39,7 @@ export function blankRows(study: Study, world: World): Row[] {
     format: 1 as const,
     study: studyDigest(study),
     declared: declaredDigest(study),
-    planned: { users: study.users, dev_users: study.dev_users, items },
+    planned: { asked: study.users, users: study.users, dev_users: study.dev_users, items },
     quality: { metric: "accuracy" as const, value: 0, items, format_failures: 0, lamp: {} },
     provenance: PROVENANCE,
   };

@@ -5,6 +5,7 @@ import { InputError } from "../../errors.ts";
 import { writeReport } from "../report/report.ts";
 import { summaryText } from "../report/summary.ts";
 import { selfCheck } from "./calibration.ts";
+import { checkRunnable } from "./check.ts";
 import { Results } from "./results.ts";
 import { type RunOptions, StudyRunner } from "./runner.ts";
 import { type Study, studyDigest } from "./study_file.ts";
@@ -25,6 +26,7 @@ export async function runStudy(
   directory: string,
   options: RunOptions & { readonly resume: boolean },
 ): Promise<StudyOutcome> {
+  await checkRunnable(study);
   makeDirectory(directory);
   const file = path.join(directory, "results.jsonl");
   const { resume, onMessage } = options;

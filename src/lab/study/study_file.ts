@@ -1,5 +1,6 @@
 /** The study file: YAML, checked before anything runs. Every complaint names file:line, the rule and the value. */
 import fs from "node:fs";
+import path from "node:path";
 import { closest } from "fastest-levenshtein";
 import { type Document, isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
@@ -106,7 +107,7 @@ const taskSchema = z.strictObject({
   synonyms: z.union([z.literal(1), z.literal(2), z.literal(4)], { error: "must be 1, 2 or 4" }).optional(),
   noise: z.number().min(0).max(0.5).optional(),
   locality: z.number().min(0).max(1).optional(),
-  /** Files in the LaMP format. */
+  /** Files in the LaMP format, their paths from where the study file is; `task` then names the format where no file does. */
   questions: z.string().optional(),
   outputs: z.string().optional(),
   /** Real tasks of one contrast in the order of difficulty; generated ones have their bits. */
@@ -122,7 +123,7 @@ export const studySchema = z.strictObject({
   dev_users: z.int().min(0).default(0),
   items_per_user: positive.default(16),
   seeds: axis(z.int()).default([1]),
-  /** Name → GGUF file, the weakest first. */
+  /** Name → GGUF file, the weakest first; its path starts where the study file is. */
   models: z
     .record(z.string(), z.string())
     .refine((models) => Object.keys(models).length > 0, "must name a model"),
@@ -140,6 +141,10 @@ export type StudyInput = z.input<typeof studySchema>;
 export interface Study extends z.infer<typeof studySchema> {
   /** Where the users of each task of the study come from. */
   data: TaskList;
+  /** Where its relative paths start. */
+  directory: string;
+  /** The place of a path of keys in the study file, for messages. */
+  whereIs: WhereIs;
 }
 export type Contrast = Study["contrasts"][number];
 export type Block = Study["grid"][number];
@@ -149,17 +154,17 @@ export type Selector = z.infer<typeof selectorSchema>;
 export type TaskList = Readonly<Record<string, "generated" | "real">>;
 
 /** Reads and checks a study file. Throws InputError. */
-export function readStudy(path: string, tasks: TaskList): Study {
+export function readStudy(file: string, tasks: TaskList): Study {
   let text: string;
   try {
-    text = fs.readFileSync(path, "utf8");
+    text = fs.readFileSync(file, "utf8");
   } catch (error) {
-    throw new InputError(`${path}: cannot be read: ${(error as Error).message}`);
+    throw new InputError(`${file}: cannot be read: ${(error as Error).message}`);
   }
-  return parseStudy(text, path, tasks);
+  return parseStudy(text, file, tasks);
 }
 
-/** `name` is the file's name, for messages. */
+/** `name` is the file's path: for messages, and relative paths in it start there. */
 export function parseStudy(text: string, name: string, tasks: TaskList): Study {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, logLevel: "error" });
@@ -168,13 +173,13 @@ export function parseStudy(text: string, name: string, tasks: TaskList): Study {
     throw new InputError(`${name}:${lines.linePos(pos[0]).line}: not YAML: ${message.split("\n")[0]}`);
   }
   const whereIs = (path: readonly PropertyKey[]) => `${name}:${lineOf(document, lines, path)}`;
-  return checkStudy(document.toJS(), whereIs, tasks);
+  return checkStudy(document.toJS(), whereIs, tasks, path.dirname(name));
 }
 
-type WhereIs = (path: readonly PropertyKey[]) => string;
+export type WhereIs = (path: readonly PropertyKey[]) => string;
 
-/** Checks a study that is already an object; `whereIs` names the place of a path in messages. */
-export function checkStudy(input: unknown, whereIs: WhereIs, tasks: TaskList): Study {
+/** Checks a study that is already an object; `whereIs` names the place of a path in messages, relative paths start at `directory`. */
+export function checkStudy(input: unknown, whereIs: WhereIs, tasks: TaskList, directory = "."): Study {
   const parsed = studySchema.safeParse(input);
   if (!parsed.success) {
     const { issues } = parsed.error;
@@ -182,9 +187,13 @@ export function checkStudy(input: unknown, whereIs: WhereIs, tasks: TaskList): S
     const first = issues.find((issue) => issue.code === "unrecognized_keys") ?? issues[0];
     throw new InputError(complaint(first, input, whereIs));
   }
-  const names = Object.keys(parsed.data.tasks);
-  const data = Object.fromEntries(names.map((name) => [name, tasks[parsed.data.tasks[name].task ?? name]]));
-  const study: Study = { ...parsed.data, data };
+  const data = Object.fromEntries(
+    Object.entries(parsed.data.tasks).map(([name, { task, questions }]) => [
+      name,
+      questions === undefined ? tasks[task ?? name] : "real",
+    ]),
+  );
+  const study: Study = { ...parsed.data, data, directory, whereIs };
   checkNames(study, whereIs, tasks);
   checkSelectors(study, whereIs);
   return study;
@@ -243,7 +252,16 @@ function checkNames(study: Study, whereIs: WhereIs, tasks: TaskList): void {
   if (taskNames.length === 0)
     throw new InputError(`${whereIs(["tasks"])}: tasks is empty: a study needs a task`);
   for (const name of taskNames) {
-    known("task", study.tasks[name].task ?? name, Object.keys(tasks), ["tasks", name]);
+    const { task, questions, outputs } = study.tasks[name];
+    if (questions === undefined) known("task", task ?? name, Object.keys(tasks), ["tasks", name]);
+    const dials = ["topics", "synonyms", "noise", "locality"] as const;
+    const dial = dials.find((key) => study.tasks[name][key] !== undefined);
+    if (dial && study.data[name] === "real")
+      throw new InputError(
+        `${whereIs(["tasks", name, dial])}: ${dial} is a dial of generated users, and ${name} is real text`,
+      );
+    if (questions === undefined && outputs !== undefined)
+      throw new InputError(`${whereIs(["tasks", name, "outputs"])}: outputs need a file of questions`);
   }
   study.grid.forEach((block, i) => {
     for (const name of block.task ?? []) known("task in this study", name, taskNames, ["grid", i, "task"]);
@@ -300,6 +318,11 @@ function checkSelectors(study: Study, whereIs: WhereIs): void {
       throw new InputError(`${where}: ${side} of "${contrast.id}" fits several cells; choose one ${open[0]}`);
     }
   });
+}
+
+/** Each model's name and file. */
+export function modelPaths({ models, directory }: Study): [string, string][] {
+  return Object.entries(models).map(([name, file]) => [name, path.resolve(directory, file)]);
 }
 
 /** Names what rows of one results file must have in common: tasks with their dials, models, items per user. */

@@ -2,11 +2,12 @@
 import { createHash } from "node:crypto";
 import { REGION_CONSTANTS } from "../../../kernels/layout.ts";
 import { type ModelFile, openModel } from "../../llm/model_file.ts";
-import { type AdapterBank, adapterName } from "../../llm/models/graphs.ts";
+import type { AdapterBank } from "../../llm/models/graphs.ts";
 import { loadWeights, weightDtypes } from "../../llm/models/load.ts";
 import { compileScoring, Scorer } from "../../llm/score.ts";
 import { Tokenizer } from "../../llm/tokenizer/tokenizer.ts";
 import { compileTraining, defaultAdamW, Trainer } from "../../llm/train/trainer.ts";
+import type { RetrieverName } from "../rag/retrievers.ts";
 import { Prompter } from "./prompting.ts";
 import type { COMPRESSIONS } from "./settings.ts";
 
@@ -17,10 +18,18 @@ const ROWS = 2048;
 const SEQUENCES = 256;
 const ADAPTED_ROLES = ["q", "k", "v", "o", "gate", "up", "down"] as const;
 
-/** Tokens per second of this machine with nothing else at work. */
+/** Tokens per second of this machine with nothing else at work; training 0 where nothing trains. */
 export interface Rates {
   readonly evaluation: number;
   readonly training: number;
+}
+
+export interface WorkbenchOptions {
+  readonly threads: number;
+  /** Most adapters in one bank. */
+  readonly people: number;
+  /** default: bm25 */
+  readonly retriever?: RetrieverName;
 }
 
 export class Workbench {
@@ -36,31 +45,33 @@ export class Workbench {
 
   private constructor(
     file: ModelFile,
+    tokenizer: Tokenizer,
     scorer: Scorer,
     compression: Compression,
-    threads: number,
-    people: number,
+    { threads, people, retriever }: WorkbenchOptions,
   ) {
     this.file = file;
     this.scorer = scorer;
     this.compression = compression;
     this.threads = threads;
     this.people = people;
-    this.prompter = new Prompter(Tokenizer.fromGguf(file.gguf.metadata), file.config.context);
+    this.prompter = new Prompter(tokenizer, file.config.context, retriever);
     this.digest = weightsDigest(scorer);
   }
 
-  /** `people`: most adapters in one bank. */
-  static async open(
-    path: string,
-    compression: Compression,
-    threads: number,
-    people: number,
-  ): Promise<Workbench> {
+  static async open(path: string, compression: Compression, options: WorkbenchOptions): Promise<Workbench> {
     const file = await openModel(path);
-    const scorer = await Scorer.open(scoring(file, compression, threads));
-    await loadWeights(scorer.engine, file.config, file.gguf);
-    return new Workbench(file, scorer, compression, threads, people);
+    let scorer: Scorer | undefined;
+    try {
+      const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
+      scorer = await Scorer.open(scoring(file, compression, options.threads));
+      await loadWeights(scorer.engine, file.config, file.gguf);
+      return new Workbench(file, tokenizer, scorer, compression, options);
+    } catch (error) {
+      await scorer?.close();
+      await file.source.close();
+      throw error;
+    }
   }
 
   bank(rank: number): AdapterBank {
@@ -106,48 +117,6 @@ export class Workbench {
     await this.trainer?.scorer.close();
     this.trainer = undefined;
   }
-}
-
-/** Puts what was trained into the scorer's bank. */
-export function handOver({ trainer, scorer }: { trainer: Trainer; scorer: Scorer }): void {
-  for (const name of trainer.parameters) scorer.engine.f32(name).set(trainer.engine.f32(name));
-}
-
-/** Frobenius norm of B·A over all linears, and a digest of the adapter's values. */
-export function adapterAudit(
-  { engine }: Scorer,
-  { rank, roles }: AdapterBank,
-  layers: number,
-  adapter: number,
-) {
-  const hash = createHash("sha256");
-  let squares = 0;
-  for (let layer = 0; layer < layers; layer++)
-    for (const role of roles) {
-      const [a, b] = (["a", "b"] as const).map((half) => {
-        const name = adapterName(layer, role, half);
-        const all = engine.f32(name);
-        const size = all.length / (engine.place(name).value.shape[0] as number);
-        return all.subarray(adapter * size, (adapter + 1) * size);
-      });
-      hash.update(Buffer.from(Float32Array.from(a).buffer)).update(Buffer.from(Float32Array.from(b).buffer));
-      squares += productNorm(a, b, rank);
-    }
-  return { digest: hash.digest("hex").slice(0, 16), norm: Math.sqrt(squares), rank };
-}
-
-/** ‖B·A‖² = Σ (BᵀB)∘(A·Aᵀ); A (rank, in), B (out, rank). */
-function productNorm(a: Float32Array, b: Float32Array, rank: number): number {
-  const [into, out] = [a.length / rank, b.length / rank];
-  let total = 0;
-  for (let i = 0; i < rank; i++)
-    for (let j = 0; j < rank; j++) {
-      let [left, right] = [0, 0];
-      for (let o = 0; o < out; o++) left += b[o * rank + i] * b[o * rank + j];
-      for (let c = 0; c < into; c++) right += a[i * into + c] * a[j * into + c];
-      total += left * right;
-    }
-  return total;
 }
 
 function scoring(file: ModelFile, compression: Compression, threads: number, bank?: AdapterBank) {

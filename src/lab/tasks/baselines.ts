@@ -19,7 +19,7 @@ const chosen = (item: Item) => item.options?.indexOf(item.output) ?? -1;
 
 /** The user's commonest answer; among equals the one given last. */
 function majority(history: readonly Item[], query: Item): number | undefined {
-  if (isPassage(query) || !history.length) return undefined;
+  if (isPassage(query) || !history.some((item) => chosen(item) >= 0)) return undefined;
   const counts = countsOf(history, query);
   const most = Math.max(...counts);
   return chosen(history.findLast((item) => counts[chosen(item)] === most)!);
@@ -32,7 +32,10 @@ function countsOf(history: readonly Item[], query: Item): number[] {
 /** The answer of the item most like the query (BM25); of passages, the one that has more words in common with its nearest item. */
 function nearest(history: readonly Item[], query: Item): number | undefined {
   if (!history.length || !query.options) return undefined;
-  if (!isPassage(query)) return chosen(Bm25.of(history).best(query.input, 1)[0]);
+  if (!isPassage(query)) {
+    const answers = history.filter((item) => chosen(item) >= 0);
+    return answers.length ? chosen(Bm25.of(answers).best(query.input, 1)[0]) : undefined;
+  }
   return largest(query.options.map((option) => closeness(history, option)));
 }
 

@@ -1,28 +1,77 @@
+import { InputError } from "../../errors.ts";
 import { LAMP, type LampName, type LampSample, type LampSet } from "./lamp.ts";
-import type { Item, Split, Task, User } from "./types.ts";
+import { historyItems, type Item, type Split, type Task, testItems, type User } from "./types.ts";
 
 /** From LaMP samples to users and back: the profile is the history, the question the test item. */
 
 const ACCURACY: readonly LampName[] = ["LaMP_1", "LaMP_2", "LaMP_2N", "LaMP_3"];
 
-/** A task whose users are the samples of one set; `base`, `dev` and `test` are the benchmark's train, dev and test files. */
-export function lampTask(set: LampSet, split: Split): Task {
-  const users = lampUsers(set, split);
+/**
+ * A task whose people are those of one set, the last `dev` of them dev users. Only who has as many profile items as are asked for takes part,
+ * with the latest of them. Raises an InputError for a question without an answer, or without options where the set is about choosing.
+ */
+export function lampTask(set: LampSet, dev = 0): Task {
+  const { name } = set;
+  const metric = ACCURACY.includes(name) ? "accuracy" : "bits_per_byte";
+  for (const sample of set.samples) checkQuestion(name, sample, metric === "accuracy");
+  const all = lampUsers(set, "test").map(withoutRepeats);
+  const people = (split: Split, history: number) => {
+    const enough = all.filter((user) => user.items.length - user.tests >= history);
+    const tests = Math.max(0, enough.length - dev);
+    if (split === "base") return [];
+    return split === "test" ? enough.slice(0, tests) : enough.slice(tests);
+  };
   return {
-    name: set.name,
+    name,
     source: "real",
-    metric: ACCURACY.includes(set.name) ? "accuracy" : "bits_per_byte",
-    mark: LAMP[set.name].input === "" ? "-" : ":",
-    users: (_seed, count, wanted) => (wanted === split ? users.slice(0, count) : []),
+    metric,
+    mark: LAMP[name].input === "" ? "-" : ":",
+    users: (_seed, count, split, { history = 0, tests = Infinity } = {}) =>
+      people(split, history)
+        .slice(0, count)
+        .map((user) => ({ ...latest(user, history, tests), split })),
     placebo(user) {
-      const at = users.findIndex(({ id }) => id === user.id);
-      const other = users[(at + 1) % users.length];
       const own = user.items.length - user.tests;
-      const theirs = other.items.slice(0, other.items.length - other.tests).slice(-own);
-      const tests = user.items.slice(own).map((item, i) => ({ ...item, time: theirs.length + i }));
-      return { ...user, id: `${user.id}-placebo`, items: [...theirs, ...tests] };
+      const others = people(user.split, own);
+      const other = others[(others.findIndex(({ id }) => id === user.id) + 1) % others.length];
+      const history = historyItems(other, own).map((item, time) => ({ ...item, time }));
+      return { ...user, id: other.id, items: [...history, ...testItems(user)] };
     },
   };
+}
+
+function checkQuestion(name: LampName, { id, input, output }: LampSample, choosing: boolean): void {
+  if (output === undefined) throw new InputError(`${name}: question "${id}" has no output to compare with`);
+  if (!choosing) return;
+  const options = optionsOf(name, input);
+  if (!options)
+    throw new InputError(`${name}: question "${id}" lists no answers to choose from, such as "tags: [a, b]"`);
+  if (!options.includes(output))
+    throw new InputError(
+      `${name}: the output "${output}" of question "${id}" is none of its answers: ${options.join(", ")}`,
+    );
+}
+
+/** Without profile items that stand in the profile before, or whose text a question asks about: a later copy would give it away. */
+function withoutRepeats(user: User): User {
+  const tests = testItems(user);
+  const seen = new Set(tests.map(textOf));
+  const history = historyItems(user, user.items.length).filter(
+    (item) => !seen.has(textOf(item)) && seen.add(textOf(item)),
+  );
+  return renumbered(user, history, tests);
+}
+
+const textOf = ({ input, output }: Item) => input || output;
+
+/** The last `history` profile items and the last `tests` questions. */
+function latest(user: User, history: number, tests: number): User {
+  return renumbered(user, historyItems(user, history || user.items.length), testItems(user).slice(-tests));
+}
+
+function renumbered(user: User, history: readonly Item[], tests: readonly Item[]): User {
+  const items = [...history, ...tests].map((item, time) => ({ ...item, time }));
+  return { ...user, items, tests: tests.length };
 }
 
 /** One user for all questions with one user_id and one profile; a question without user_id is a user of its own. */
