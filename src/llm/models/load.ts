@@ -43,7 +43,7 @@ export async function loadWeights(engine: Engine, config: ModelConfig, gguf: Ggu
   for (const spec of llamaWeights(config)) {
     const tensor = gguf.tensors.get(ggufName(spec.name))!;
     const place = engine.place(spec.name);
-    if (place.value.dtype === "f32") await loadRows(engine, gguf, tensor, spec, config);
+    if (place.value.dtype === "f32") await loadRows(engine, gguf, spec, config);
     else await packRows(engine, gguf, tensor, spec, config, place);
   }
 }
@@ -71,19 +71,27 @@ async function rowsOf(
   return bytes;
 }
 
-async function loadRows(
-  engine: Engine,
+/** The values of a weight in Hugging Face order, some rows at a time. */
+export async function* decodedRows(
   gguf: Gguf,
-  tensor: TensorInfo,
   spec: WeightSpec,
   config: ModelConfig,
-) {
+): AsyncGenerator<Float32Array, void> {
+  const tensor = gguf.tensors.get(ggufName(spec.name))!;
   const group = Math.max(1, Math.floor(STAGING_BYTES / tensor.rowBytes));
-  const target = engine.f32(spec.name);
   const { decode } = fileDtypes[dtypeName(tensor)];
   for (let first = 0; first < tensor.rows; first += group) {
     const rows = Math.min(group, tensor.rows - first);
-    target.set(decode(await rowsOf(gguf, tensor, spec, config, first, rows)), first * tensor.columns);
+    yield decode(await rowsOf(gguf, tensor, spec, config, first, rows));
+  }
+}
+
+async function loadRows(engine: Engine, gguf: Gguf, spec: WeightSpec, config: ModelConfig) {
+  const target = engine.f32(spec.name);
+  let at = 0;
+  for await (const values of decodedRows(gguf, spec, config)) {
+    target.set(values, at);
+    at += values.length;
   }
 }
 
