@@ -280,7 +280,7 @@ test.skipIf(!python)(
     for (const [i, adapter] of [theirs, ours].entries()) {
       const found = deviation(await logitsOf(adapter, TOKENS), wanted[i]);
       console.log(`logits beside PEFT: ${found.toExponential(1)}`);
-      expect(found).toBeLessThanOrEqual(1e-5);
+      expect(found).toBeLessThanOrEqual(1e-4);
     }
     expect(deviation(wanted[0], wanted[1])).toBeGreaterThan(0.1);
   },

@@ -282,6 +282,7 @@ def peft_model(c, model, values, adapter, bank):
 
 def write_gguf(path: Path, c: dict, weights: dict[str, np.ndarray]) -> None:
     writer = gguf.GGUFWriter(path, "llama")
+    writer.add_vocab_size(c["vocabulary"])
     writer.add_context_length(64)
     writer.add_embedding_length(c["channels"])
     writer.add_block_count(c["layers"])
