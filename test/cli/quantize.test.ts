@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { fileDtypes } from "../../src/engine/dtypes/index.ts";
+import { quantizeFile } from "../../src/llm/compress/quantize.ts";
 import { openModel } from "../../src/llm/model_file.ts";
 import { edgewise, tinyModel } from "./command.ts";
 
@@ -48,6 +50,19 @@ test("what was quantized before is warned of", async () => {
   const { code, stderr } = await edgewise(["quantize", once, twice, "--type", "q8_0"]);
   expect(code).toBe(0);
   expect(stderr).toMatch(/warning: \d+ tensors of this llama are Q4_0 already; what was lost stays lost/);
+});
+
+test("Ctrl-C leaves nothing", async () => {
+  const out = path.join(directory, "stopped.gguf");
+  const controller = new AbortController();
+  const file = await openModel(model);
+  const done = quantizeFile(file, out, fileDtypes.q8_0, {
+    signal: controller.signal,
+    onProgress: () => controller.abort(),
+  });
+  await expect(done).rejects.toThrow(/abort/i);
+  await file.source.close();
+  expect(readdirSync(directory).filter((name) => name.includes("stopped"))).toEqual([]);
 });
 
 test("a failure leaves what was there, and nothing half-written", async () => {

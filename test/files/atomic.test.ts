@@ -46,6 +46,11 @@ it("says where a file cannot be", async () => {
   );
 });
 
+it("puts no plain file where there is something else", async () => {
+  await expect(writeFileAtomically("/dev/null", "x")).rejects.toThrow("write: /dev/null: is no regular file");
+  await expect(writeFileAtomically(directory, "x")).rejects.toThrow(`write: ${directory}: is a directory`);
+});
+
 it("safetensors are read as they were written", async () => {
   const target = path.join(directory, "x.safetensors");
   const data = (bytes: number) => Uint8Array.from({ length: bytes }, (_, i) => i);

@@ -1,5 +1,5 @@
 /** Files that are either whole or not there: written beside their place, synced, then renamed. */
-import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { InputError } from "../../errors.ts";
 
@@ -21,6 +21,7 @@ export async function writeAtomically(
   target: string,
   write: (sink: FileSink) => Promise<void>,
 ): Promise<void> {
+  await refuseSpecial(target);
   const directory = path.dirname(target);
   const temporary = path.join(directory, `.${path.basename(target)}.${process.pid}.${written++}${PARTIAL}`);
   let handle: FileHandle | undefined;
@@ -37,6 +38,13 @@ export async function writeAtomically(
     throw explained(target, error);
   }
   await syncDirectory(directory);
+}
+
+/** A rename would put a plain file where a device or a pipe is. */
+async function refuseSpecial(target: string): Promise<void> {
+  const there = await stat(target).catch(() => undefined);
+  if (!there || there.isFile()) return;
+  throw new InputError(`write: ${target}: ${there.isDirectory() ? "is a directory" : "is no regular file"}`);
 }
 
 /** A whole file at once. */
