@@ -1,5 +1,6 @@
 /** A program in a host: its memory by name, its plans by range. */
-import type { Placement, Program } from "../plan/program.ts";
+import { InputError } from "../../errors.ts";
+import { formatBytes, type Placement, type Program } from "../plan/program.ts";
 import type { Slots } from "./control.ts";
 import { createHost, type Host, type RunOptions } from "./host.ts";
 
@@ -15,7 +16,9 @@ export class Engine {
   /** Allocates the program's memory once, writes its plans, and checks them. */
   static async open(program: Program, { inProcess = false } = {}): Promise<Engine> {
     const { slots, memory, regions, scratchBytes, threads } = program;
-    const host = await createHost({ bytes: memory.total, threads, inProcess });
+    const host = await createHost({ bytes: memory.total, threads, inProcess }).catch((error: Error) => {
+      throw error.message.startsWith("WebAssembly") ? noMemory(memory.total) : error;
+    });
     for (const { offset, bytes } of program.plans.values())
       new Uint8Array(host.memory, offset, bytes.length).set(bytes);
     await host.open({ regions, scratchBytes, maxima: slots });
@@ -69,4 +72,11 @@ export class Engine {
   close(): Promise<void> {
     return this.host.close();
   }
+}
+
+/** The machine has less than the program was allowed. */
+function noMemory(bytes: number): InputError {
+  return new InputError(
+    `host: this machine gives no ${formatBytes(bytes)} of memory in one piece; ask for a shorter context, fewer rows at once or a smaller type`,
+  );
 }
