@@ -19,16 +19,16 @@ import { ARENA, at, CONSTANTS, chain, float, instruction, int, rows } from "./pl
 
 const word = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const slot = fc.integer({ min: 0, max: layout.SLOTS - 1 });
-const extent = fc.record({ a: word, slot, b: word });
+const affine = fc.record({ a: word, slot, b: word });
 const operand: fc.Arbitrary<Operand> = fc.oneof(
   fc.record({
     kind: fc.constant("memory" as const),
     region: fc.integer({ min: 0, max: 7 }),
     access: fc.integer({ min: 1, max: 3 }),
-    offset: extent,
-    bytes: extent,
+    offset: affine,
+    bytes: affine,
   }),
-  fc.record({ kind: fc.constant("scalar" as const), value: extent }),
+  fc.record({ kind: fc.constant("scalar" as const), value: affine }),
   fc.record({ kind: fc.constant("float" as const), value: fc.float({ noNaN: true }), slot }),
 );
 const plan: fc.Arbitrary<Plan> = fc.record({
@@ -38,7 +38,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
       opcode: fc.integer({ min: 0, max: 0xffff }),
       barrier: fc.boolean(),
       cost: word,
-      units: extent,
+      units: affine,
       operands: fc.array(operand, { maxLength: layout.OPERANDS_MAX }),
     }),
     { maxLength: 8 },

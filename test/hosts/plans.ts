@@ -2,10 +2,10 @@
 import { createHash } from "node:crypto";
 import * as layout from "../../kernels/layout.ts";
 import type { ControlSetup, Slots } from "../../src/engine/host/control.ts";
+import type { Affine } from "../../src/engine/plan/affine.ts";
 import { encode, type Instruction, type Operand, opcodeOf, type Plan } from "../../src/engine/plan/bytes.ts";
-import type { Extent } from "../../src/engine/plan/extent.ts";
 
-type Size = number | Extent;
+type Size = number | Affine;
 
 export const {
   REGION_IO: IO,
@@ -20,20 +20,20 @@ const accesses = {
 };
 
 /** factor·rows */
-export function rows(factor = 1): Extent {
+export function rows(factor = 1): Affine {
   return { a: 0, slot: layout.SLOT_ROWS, b: factor };
 }
 
-function extent(size: Size): Extent {
+function affine(size: Size): Affine {
   return typeof size === "number" ? { a: size, slot: layout.SLOT_NONE, b: 0 } : size;
 }
 
 export function at(region: number, offset: number, bytes: Size, access: keyof typeof accesses): Operand {
-  return { kind: "memory", region, access: accesses[access], offset: extent(offset), bytes: extent(bytes) };
+  return { kind: "memory", region, access: accesses[access], offset: affine(offset), bytes: affine(bytes) };
 }
 
 export function int(value: Size): Operand {
-  return { kind: "scalar", value: extent(value) };
+  return { kind: "scalar", value: affine(value) };
 }
 
 export function float(value: number, slot = layout.SLOT_NONE): Operand {
@@ -46,7 +46,7 @@ export function instruction(
   operands: Operand[],
   { barrier = true, cost = 1 } = {},
 ): Instruction {
-  return { opcode: opcodeOf.get(kernel)!, barrier, cost, units: extent(units), operands };
+  return { opcode: opcodeOf.get(kernel)!, barrier, cost, units: affine(units), operands };
 }
 
 export interface Sizes {

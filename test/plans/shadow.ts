@@ -1,8 +1,8 @@
 /** What the arena holds while a plan runs, worked out from the plan's bytes and the graph alone. */
 import { ACCESS_READ, ACCESS_WRITE, REGION_ARENA } from "../../kernels/layout.ts";
 import type { Value } from "../../src/engine/graph/graph.ts";
+import type { Affine } from "../../src/engine/plan/affine.ts";
 import { decode, type MemoryOperand } from "../../src/engine/plan/bytes.ts";
-import type { Extent } from "../../src/engine/plan/extent.ts";
 import type { CompiledPlan } from "../../src/engine/plan/program.ts";
 
 export interface Touch {
@@ -16,7 +16,7 @@ export interface Touch {
 
 /** The memory that each instruction touches, the slots being rows, sequences, outputs by number. */
 export function touchesOf(bytes: Uint8Array, slots: readonly number[]): Touch[][] {
-  const at = ({ a, slot, b }: Extent) => a + b * slots[slot];
+  const at = ({ a, slot, b }: Affine) => a + b * slots[slot];
   return decode(bytes).instructions.map(({ operands }) =>
     operands
       .filter((operand): operand is MemoryOperand => operand.kind === "memory")

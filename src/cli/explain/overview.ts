@@ -7,7 +7,8 @@ import {
   totalsOf,
   workOf,
 } from "../../engine/plan/explain.ts";
-import { formatBytes, PAGE_BYTES } from "../../engine/plan/program.ts";
+import { PAGE_BYTES } from "../../engine/plan/memory.ts";
+import { formatBytes } from "../../engine/plan/program.ts";
 import { parameterCount } from "../../llm/models/llama.ts";
 import { bar, counted, dim, facts, figures, grouped, heading, short, table } from "../terminal.ts";
 import { modes, type Phase, type Subject } from "./subject.ts";

@@ -1,11 +1,7 @@
 /** The control block as a host sees it: regions, slots, limits, cursor, counters, abort. */
 import * as layout from "../../../kernels/layout.ts";
 import { opcodeNames, slotNames } from "../plan/bytes.ts";
-
-export interface Region {
-  readonly offset: number;
-  readonly bytes: number;
-}
+import type { Region } from "../plan/memory.ts";
 
 export type SlotName =
   | "rows"

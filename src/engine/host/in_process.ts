@@ -4,11 +4,12 @@
  */
 import { readFile } from "node:fs/promises";
 import * as layout from "../../../kernels/layout.ts";
+import { PAGE_BYTES } from "../plan/memory.ts";
 import { asset } from "./assets.ts";
 import { ControlBlock, type ControlSetup, NO_LIMIT, type Slots } from "./control.ts";
 import { type PlanError, planError } from "./errors.ts";
 import type { Host, RunOptions } from "./host.ts";
-import { PAGE_BYTES, pages } from "./pages.ts";
+import { pages } from "./pages.ts";
 import { Turns } from "./turns.ts";
 
 type Exports = Record<string, (...values: number[]) => number>;

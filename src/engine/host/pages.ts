@@ -1,7 +1,4 @@
-/** Memory comes in pages of 64 KiB. */
-export const PAGE_BYTES = 65536;
-/** 4 GiB − 64 KiB: no address wraps. */
-export const MEMORY_MAX = 2 ** 32 - PAGE_BYTES;
+import { MEMORY_MAX, PAGE_BYTES } from "../plan/memory.ts";
 
 /** Pages that hold so many bytes. */
 export function pages(bytes: number): number {

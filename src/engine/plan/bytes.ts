@@ -23,7 +23,7 @@
  */
 import * as layout from "../../../kernels/layout.ts";
 import * as opcodes from "../../../kernels/opcodes.ts";
-import type { Extent } from "./extent.ts";
+import type { Affine } from "./affine.ts";
 
 export interface MemoryOperand {
   readonly kind: "memory";
@@ -32,14 +32,14 @@ export interface MemoryOperand {
   /** layout.ACCESS_READ | layout.ACCESS_WRITE */
   readonly access: number;
   /** In bytes from the start of the region. */
-  readonly offset: Extent;
-  readonly bytes: Extent;
+  readonly offset: Affine;
+  readonly bytes: Affine;
 }
 
 /** A 32-bit integer: its 32 low bits are what the kernel reads. */
 export interface ScalarOperand {
   readonly kind: "scalar";
-  readonly value: Extent;
+  readonly value: Affine;
 }
 
 /** A float32: `value`, or the content of a slot where `slot` is not layout.SLOT_NONE. */
@@ -57,7 +57,7 @@ export interface Instruction {
   readonly barrier: boolean;
   /** Cost of one unit. */
   readonly cost: number;
-  readonly units: Extent;
+  readonly units: Affine;
   readonly operands: readonly Operand[];
 }
 
@@ -134,7 +134,7 @@ export function encode(plan: Plan): Uint8Array {
       barrier ? layout.FLAG_BARRIER : 0,
       cost,
     );
-    out.extent(units);
+    out.affine(units);
     for (const operand of operands) encodeOperand(out, operand);
   }
   return bytes;
@@ -145,12 +145,12 @@ function encodeOperand(out: WordWriter, operand: Operand): void {
     case "memory":
       out.words(layout.KIND_MEMORY | (operand.access << 8) | (operand.region << 16));
       out.words(operand.offset.a, operand.offset.b, operand.offset.slot);
-      out.extent(operand.bytes);
+      out.affine(operand.bytes);
       out.words(0);
       break;
     case "scalar":
       out.words(layout.KIND_SCALAR);
-      out.extent(operand.value);
+      out.affine(operand.value);
       break;
     case "float":
       out.words(layout.KIND_FLOAT);
@@ -177,7 +177,7 @@ class WordWriter {
     }
   }
 
-  extent({ a, slot, b }: Extent): void {
+  affine({ a, slot, b }: Affine): void {
     this.words(a, slot, b);
   }
 
@@ -272,7 +272,7 @@ export function formatInstruction(
 ): string {
   const kernel = opcodeNames.get(opcode) ?? `opcode ${opcode}`;
   const words = operands.map((operand, i) => (names[i] ? `${names[i]} ` : "") + formatOperand(operand));
-  return `${barrier ? "|" : " "} ${kernel} ×${formatExtent(units)}  ${words.join(", ")}  cost ${cost}`;
+  return `${barrier ? "|" : " "} ${kernel} ×${formatAffine(units)}  ${words.join(", ")}  cost ${cost}`;
 }
 
 function formatOperand(operand: Operand): string {
@@ -280,18 +280,18 @@ function formatOperand(operand: Operand): string {
     case "memory": {
       const { region, access, offset, bytes } = operand;
       const where = `${regionNames[region] ?? `region ${region}`}+${hex(offset.a)}`;
-      const shift = offset.b ? `+${formatExtent({ ...offset, a: 0 })}` : "";
+      const shift = offset.b ? `+${formatAffine({ ...offset, a: 0 })}` : "";
       const grants = [access & layout.ACCESS_READ ? "r" : "", access & layout.ACCESS_WRITE ? "w" : ""];
-      return `${where}${shift}[${formatExtent(bytes)}] ${grants.join("")}`;
+      return `${where}${shift}[${formatAffine(bytes)}] ${grants.join("")}`;
     }
     case "scalar":
-      return formatExtent(operand.value);
+      return formatAffine(operand.value);
     case "float":
       return operand.slot ? slotNames[operand.slot] : String(operand.value);
   }
 }
 
-function formatExtent({ a, slot, b }: Extent): string {
+function formatAffine({ a, slot, b }: Affine): string {
   if (!b || !slot) return String(a | 0);
   const product = b === 1 ? slotNames[slot] : `${slotNames[slot]}·${b}`;
   return a ? `${a}+${product}` : product;

@@ -2,9 +2,9 @@
 import * as layout from "../../../kernels/layout.ts";
 import type { Node, SlotSizes, Value } from "../graph/graph.ts";
 import { sizeOf } from "../graph/graph.ts";
+import { valueAt } from "./affine.ts";
 import { decode, formatInstruction, instructionOffsets, regionNames } from "./bytes.ts";
-import { extentAt } from "./extent.ts";
-import type { OperandSpec } from "./kernels.ts";
+import type { OperandSpec } from "./kernels/work.ts";
 import { type CompiledPlan, type Program, valueBytes } from "./program.ts";
 
 /** The sizes of one run. `keys`: how many keys a row attends to, on average; the whole cache where it is not given. */
@@ -38,10 +38,10 @@ export function workOf(
     const parts = partsRead(node, sizes);
     const bytes = instruction.operands.map((operand, at) =>
       operand.kind === "memory"
-        ? extentAt(operand.bytes, sizes) * (parts[at] ?? 1) * passes(operand.access)
+        ? valueAt(operand.bytes, sizes) * (parts[at] ?? 1) * passes(operand.access)
         : 0,
     );
-    const cost = work.cost((dim) => sizeOf(dim, sizes)) * extentAt(work.units, sizes);
+    const cost = work.cost((dim) => sizeOf(dim, sizes)) * valueAt(work.units, sizes);
     return {
       index: first + i,
       kernel: work.kernel,

@@ -7,7 +7,8 @@ import type { OpName } from "../ops/index.ts";
 import { addOp } from "../ops/primitives.ts";
 import { accumulateOp, storeOp } from "../ops/state.ts";
 import { liveNodes } from "../transform/prune.ts";
-import { kernels, type Work } from "./kernels.ts";
+import type { Work } from "./kernels/work.ts";
+import { kernels } from "./kernels.ts";
 
 export interface Call {
   readonly node: Node;

@@ -1,4 +1,4 @@
-/** Places storages in the arena by lifetime: two that are alive at the same call never overlap. */
+/** Sizes of memory, and places in the arena by lifetime: two storages that are alive at the same call never overlap. */
 
 export interface Lifetime {
   readonly bytes: number;
@@ -7,8 +7,19 @@ export interface Lifetime {
   readonly last: number;
 }
 
+/** A piece of linear memory. */
+export interface Region {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** WebAssembly's memory grows by this. */
+export const PAGE_BYTES = 65536;
+/** 4 GiB less a page: no address wraps. */
+export const MEMORY_MAX = 2 ** 32 - PAGE_BYTES;
+
 /** Everything starts on a cache line. */
-export const ALIGNMENT = 64;
+const ALIGNMENT = 64;
 
 export function align(bytes: number, to = ALIGNMENT): number {
   return Math.ceil(bytes / to) * to;

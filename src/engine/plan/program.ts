@@ -9,12 +9,12 @@ import { type Dim, type Graph, type LeafKind, type SlotSizes, sizeOf, type Value
 import { printType } from "../graph/print.ts";
 import { BLOCK } from "../ops/quantize.ts";
 import { expand } from "../transform/expand.ts";
+import { constant, countOf, times, valueAt } from "./affine.ts";
 import { type Access, barriers } from "./barriers.ts";
 import { encode, type Instruction, type Operand, opcodeOf, planBytes } from "./bytes.ts";
-import { constant, extentAt, extentOf, times } from "./extent.ts";
-import type { Work } from "./kernels.ts";
+import type { Work } from "./kernels/work.ts";
 import { type Lowered, lower } from "./lower.ts";
-import { align, placeByLifetime } from "./memory.ts";
+import { align, MEMORY_MAX, PAGE_BYTES, placeByLifetime, type Region } from "./memory.ts";
 import { scratchBytes } from "./scratch.ts";
 
 /** Where a leaf stands. */
@@ -52,11 +52,6 @@ export interface MemoryParts {
   readonly total: number;
 }
 
-export interface Region {
-  readonly offset: number;
-  readonly bytes: number;
-}
-
 export interface Program {
   readonly slots: SlotSizes;
   readonly threads: number;
@@ -85,10 +80,6 @@ export interface ProgramOptions {
 
 /** Bytes of the quantize record of one block: scale, sum, padding, 32 values as int16 twice. */
 const RECORD_BYTES = 144;
-
-export const PAGE_BYTES = 65536;
-/** What 32-bit WebAssembly can address, less one page. */
-export const MEMORY_MAX = 2 ** 32 - PAGE_BYTES;
 
 /** Raised where the memory limit is too small: names every part, allocates nothing. */
 export class MemoryLimitError extends Error {
@@ -218,12 +209,12 @@ function checkSame({ kind, value }: Placement, otherKind: LeafKind, other: Value
 
 /** Bytes of a tensor with the slots at these sizes. */
 export function valueBytes({ shape, dtype }: Value, slots: SlotSizes): number {
-  return extentAt(byteExtent({ shape, dtype }), slots);
+  return valueAt(bytesOf({ shape, dtype }), slots);
 }
 
-function byteExtent({ shape, dtype }: Pick<Value, "shape" | "dtype">) {
-  if (dtype === "f32" || dtype === "u32") return times(extentOf(shape), 4);
-  if (dtype === "quantized") return times(extentOf(shape), RECORD_BYTES / BLOCK);
+function bytesOf({ shape, dtype }: Pick<Value, "shape" | "dtype">) {
+  if (dtype === "f32" || dtype === "u32") return times(countOf(shape), 4);
+  if (dtype === "quantized") return times(countOf(shape), RECORD_BYTES / BLOCK);
   const [n, k] = shape as readonly number[];
   return constant(packedDtypes[dtype].packedBytes(n, k));
 }
@@ -274,12 +265,12 @@ function instructionsOf({ calls }: Lowered, place: Place, slots: SlotSizes): Ins
 
 function operandsOf({ operands }: Work, accumulate: boolean, place: Place): Operand[] {
   return operands.map((spec): Operand => {
-    if (spec.kind === "scalar") return { kind: "scalar", value: spec.extent };
+    if (spec.kind === "scalar") return { kind: "scalar", value: spec.value };
     if (spec.kind === "float") return { kind: "float", value: spec.value, slot: spec.slot };
     if (spec.kind === "accumulate") return { kind: "scalar", value: constant(Number(accumulate)) };
     const { region, offset } = place(spec.value);
     const skip = spec.byteOffset ?? 0;
-    const bytes = byteExtent(spec.value);
+    const bytes = bytesOf(spec.value);
     const access =
       accumulate && spec.access === layout.ACCESS_WRITE
         ? layout.ACCESS_WRITE | layout.ACCESS_READ
@@ -299,7 +290,7 @@ function accessOf(operand: Operand, slots: SlotSizes): Access[] {
   const write = (operand.access & layout.ACCESS_WRITE) !== 0;
   // Regions lie apart: far-away addresses stand for them.
   const offset = operand.region * 2 ** 33 + operand.offset.a;
-  return [{ offset, bytes: extentAt(operand.bytes, slots), write }];
+  return [{ offset, bytes: valueAt(operand.bytes, slots), write }];
 }
 
 function opcode(kernel: string): number {

@@ -1,0 +1,163 @@
+/** Kernels between the linears: norms, positions, attention, activation, loss, sampling. */
+import * as layout from "../../../../kernels/layout.ts";
+import type { Node } from "../../graph/graph.ts";
+import { constant, dimOf, times } from "../affine.ts";
+import {
+  ACCUMULATE,
+  COLUMNS,
+  costOf,
+  float,
+  floatSlot,
+  int,
+  type KernelRow,
+  type OperandSpec,
+  pieces,
+  read,
+  row,
+  slotInt,
+  type Work,
+  work,
+  write,
+} from "./work.ts";
+
+export const layerKernels = {
+  rms_norm: row((node) => {
+    const [x, w] = node.inputs;
+    const [t, c] = x.shape.map(dimOf);
+    const operands = [
+      read(x),
+      read(w),
+      write(node.outputs[0]),
+      write(node.outputs[1]),
+      int(t),
+      int(c),
+      float(node.attributes.eps as number),
+    ];
+    return { ...work("rms_norm", operands, t, c), inPlace: [[0, 0]] };
+  }),
+  rms_norm_grad_x: row((node) => {
+    const [dy, x, w, r] = node.inputs;
+    const [t, c] = x.shape.map(dimOf);
+    return work(
+      "rms_norm_grad_x",
+      [read(dy), read(x), read(w), read(r), write(node.outputs[0]), int(t), int(c), ACCUMULATE],
+      t,
+      c,
+    );
+  }),
+  rms_norm_grad_w: row((node) => {
+    const [dy, x, , r] = node.inputs;
+    const [t, c] = x.shape.map(dimOf);
+    const operands = [read(dy), read(x), read(r), write(node.outputs[0]), int(t), int(c), ACCUMULATE];
+    return { kernel: "rms_norm_grad_w", operands, units: pieces(c, COLUMNS), cost: costOf(t, COLUMNS) };
+  }),
+  rope: row((node) => {
+    const [x, position, table] = node.inputs;
+    const { heads, d, inverse } = node.attributes as Record<string, number>;
+    const t = dimOf(x.shape[0]);
+    const scalars = [t, constant(heads), constant(d), dimOf(table.shape[0]), constant(Number(inverse))].map(
+      int,
+    );
+    const memory = [read(x), read(position), read(table), write(node.outputs[0])];
+    return { ...work("rope", [...memory, ...scalars], t, constant(heads * d)), inPlace: [[0, 0]] };
+  }),
+  attention: row((node) => {
+    const [q, k, v, position, sequence, sequences] = node.inputs;
+    const { heads, kvHeads, d, context, caches, scale } = node.attributes as Record<string, number>;
+    const [t, s] = [q.shape[0], sequences.shape[0]].map(dimOf);
+    const [out, lse] = node.outputs;
+    const memory = [q, k, v]
+      .map(read)
+      .concat([out, lse].map(write), [position, sequence, sequences].map(read));
+    const scalars = [t, s, ...[heads, kvHeads, d, context, caches].map(constant)].map(int);
+    return {
+      kernel: "attention",
+      operands: [...memory, ...scalars, float(scale)],
+      units: times(t, heads),
+      cost: (size) => 2 * d * (context || size(q.shape[0])),
+      scratch: { t: q.shape[0], context },
+    };
+  }),
+  attention_grad_q: row((node) => {
+    const [dout, q, k, v, , sequence, sequences, out, lse] = node.inputs;
+    const [dq, delta] = node.outputs;
+    const memory = [q, k, v, out, dout, lse]
+      .map(read)
+      .concat([dq, delta].map(write), [sequence, sequences].map(read));
+    return attentionGradient("attention_grad_q", node, memory, "heads");
+  }),
+  attention_grad_kv: row((node) => {
+    const [dout, q, k, v, , sequence, sequences, lse, delta] = node.inputs;
+    const [dk, dv] = node.outputs;
+    const memory = [q, k, v, dout, lse, delta]
+      .map(read)
+      .concat([dk, dv].map(write), [sequence, sequences].map(read));
+    return attentionGradient("attention_grad_kv", node, memory, "kvHeads");
+  }),
+  swiglu: row((node) => {
+    const [t, f] = node.inputs[0].shape.map(dimOf);
+    const operands = [...node.inputs.map(read), write(node.outputs[0]), int(t), int(f)];
+    return {
+      ...work("swiglu", operands, t, times(f, 8)),
+      inPlace: [
+        [0, 0],
+        [0, 1],
+      ],
+    };
+  }),
+  swiglu_grad: row((node) => {
+    const [t, f] = node.inputs[0].shape.map(dimOf);
+    const operands = [...node.inputs.map(read), ...node.outputs.map(write), int(t), int(f)];
+    return {
+      ...work("swiglu_grad", operands, t, times(f, 12)),
+      inPlace: [
+        [0, 1],
+        [1, 2],
+      ],
+    };
+  }),
+  cross_entropy: row((node) => {
+    const [o, v] = node.inputs[0].shape.map(dimOf);
+    return work(
+      "cross_entropy",
+      [...node.inputs.map(read), ...node.outputs.map(write), int(o), int(v)],
+      o,
+      times(v, 8),
+    );
+  }),
+  cross_entropy_grad: row((node) => {
+    const [dloss, logits, target, weight, lse] = node.inputs;
+    const [o, v] = logits.shape.map(dimOf);
+    const memory = [logits, target, weight, lse, dloss].map(read).concat([write(node.outputs[0])]);
+    return { ...work("cross_entropy_grad", [...memory, int(o), int(v)], o, times(v, 8)), inPlace: [[0, 1]] };
+  }),
+  sample: row((node) => {
+    const [o, v] = node.inputs[0].shape.map(dimOf);
+    const random = [constant(node.id), slotInt(layout.SLOT_SEED), slotInt(layout.SLOT_STEP)];
+    const operands = [
+      read(node.inputs[0]),
+      write(node.outputs[0]),
+      ...[o, v, ...random].map(int),
+      floatSlot(layout.SLOT_TEMPERATURE),
+    ];
+    return work("sample", operands, o, v);
+  }),
+} satisfies Record<string, KernelRow>;
+
+function attentionGradient(
+  kernel: string,
+  node: Node,
+  memoryOperands: readonly OperandSpec[],
+  by: "heads" | "kvHeads",
+): Work {
+  const [dout, , , , , , sequences] = node.inputs;
+  const { heads, kvHeads, d, scale } = node.attributes as Record<string, number>;
+  const [t, s] = [dout.shape[0], sequences.shape[0]].map(dimOf);
+  return {
+    kernel,
+    operands: [...memoryOperands, ...[t, s, ...[heads, kvHeads, d].map(constant)].map(int), float(scale)],
+    units: times(t, by === "heads" ? heads : kvHeads),
+    cost: (size) => (3 * d * size(dout.shape[0]) * heads) / (by === "heads" ? heads : kvHeads),
+    scratch: { t: dout.shape[0] },
+  };
+}
