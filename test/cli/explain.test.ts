@@ -45,7 +45,7 @@ test("weights: what each becomes, and why not", async () => {
     ["attention q k v o", "q8_0_r8", ""],
     ["feed-forward gate", "q8_0_r8", ""],
     ["feed-forward up", "q8_0_r8", ""],
-    ["feed-forward down", "f32_r16", "rows of 36: no whole blocks of 32"],
+    ["feed-forward down", "f32_r16", "rows of 36, blocks of 32"],
     ["head", "q8_0_r8", ""],
   ]);
 });

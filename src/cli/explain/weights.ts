@@ -4,7 +4,7 @@ import { formatBytes } from "../../engine/plan/program.ts";
 import type { WeightSpec } from "../../llm/models/config.ts";
 import { ggufName } from "../../llm/models/from_gguf.ts";
 import { llamaWeights } from "../../llm/models/llama.ts";
-import { grouped, table } from "../terminal.ts";
+import { dim, grouped, table } from "../terminal.ts";
 import type { Subject } from "./subject.ts";
 
 export interface WeightGroup {
@@ -65,7 +65,7 @@ function reasonOf(
     (dtype) => dtype.name === options.type || (options.type === "file" && dtype.ggufName === fileType),
   )!;
   if (value.dtype === wanted.packed) return "";
-  return `rows of ${shape[1]}: no whole blocks of ${wanted.blockSize}`;
+  return `rows of ${shape[1]}, blocks of ${wanted.blockSize}`;
 }
 
 export function weightTable(groups: readonly WeightGroup[]): string {
@@ -78,8 +78,10 @@ export function weightTable(groups: readonly WeightGroup[]): string {
     formatBytes(group.bytes),
     group.reason,
   ]);
-  return table(
+  const text = table(
     ["weights", ">tensors", ">parameters", "file → memory", ">in the file", ">in memory", ""],
     rows,
   );
+  const isReplaced = groups.some(({ reason }) => reason.includes("blocks"));
+  return isReplaced ? `${text}\n\n  ${dim("Rows that are no whole blocks stay F32.")}` : text;
 }
