@@ -49,7 +49,7 @@ function product(transposed: bool, o: usize, begin: i32, end: i32, scratch: usiz
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
   const from = transposed ? n : k, to = transposed ? k : n;
   if (!has(o, 0, extent(t, from)) || !has(o, 1, extent(scalar(o, ADAPTERS), n, k))) return failed();
-  if (!has(o, 2, extent(t, to)) || !has_scratch(block_scratch(from))) return failed();
+  if (!has(o, 2, extent(t, to)) || !has_scratch(block_scratch(from, 1))) return failed();
   let code = check_units(begin, end, <u64>t);
   if (!code) code = check_sequences(o);
   if (code) return code;
@@ -73,14 +73,14 @@ function add_product(
   transposed: bool, rows: i32, x: usize, w: usize, n: i32, k: i32, scale: f32, y: usize, scratch: usize,
 ): void {
   const inner = transposed ? n : k, outer = transposed ? k : n;
-  const edge = scratch + block_scratch(inner) - TILE_BYTES, x_row = <usize>inner << 2, y_row = <usize>outer << 2;
+  const block = scratch + TILE_BYTES, x_row = <usize>inner << 2, y_row = <usize>outer << 2;
   for (let u = 0; u < units(outer); u++) {
     for (let from = 0; from < inner; from += BLOCK) {
       const depth = min(BLOCK, inner - from);
-      if (transposed) pack_columns(w, k, u, from, depth, scale, scratch);
-      else pack_rows(w, n, k, u, from, depth, scale, scratch);
+      if (transposed) pack_columns(w, k, u, from, depth, scale, block);
+      else pack_rows(w, n, k, u, from, depth, scale, block);
       const x_block = x + (<usize>from << 2), out = y + (<usize>u << 6);
-      multiply_panel(rows, depth, x_block, x_row, 4, scratch, out, y_row, outer - (u << 4), true, edge);
+      multiply_panel(rows, depth, x_block, x_row, 4, block, out, y_row, outer - (u << 4), true, scratch);
     }
   }
 }
@@ -96,7 +96,7 @@ export function adapter_linear_grad_x(o: usize, begin: i32, end: i32, scratch: u
 export function adapter_linear_grad_w(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N), adapters = scalar(o, ADAPTERS);
   if (!has(o, 0, extent(t, n)) || !has(o, 1, extent(t, k)) || !has(o, 2, extent(adapters, n, k))) return failed();
-  if (!has_scratch(block_scratch(t))) return failed();
+  if (!has_scratch(block_scratch(t, 1))) return failed();
   let code = check_units(begin, end, <u64>units(k));
   if (!code) code = check_sequences(o);
   if (code) return code;
@@ -112,15 +112,15 @@ export function adapter_linear_grad_w(o: usize, begin: i32, end: i32, scratch: u
 /** Columns 16·unit… of dW of one sequence's adapter. */
 function add_sequence(o: usize, entry: usize, unit: i32, scratch: usize): void {
   const k = scalar(o, K), n = scalar(o, N), dy_row = <usize>n << 2;
-  const edge = scratch + block_scratch(scalar(o, T)) - TILE_BYTES;
+  const block = scratch + TILE_BYTES;
   const bank = address(o, 2) + (<usize>load<u32>(entry, SEQUENCE_ADAPTER) * <usize>n * <usize>k << 2);
   const dw = bank + (<usize>unit << 6);
   let row = load<i32>(entry, SEQUENCE_FIRST_ROW);
   for (let rows = load<i32>(entry, SEQUENCE_ROWS); rows > 0; rows -= BLOCK, row += BLOCK) {
     const depth = min(rows, BLOCK);
-    pack_columns(address(o, 1), k, unit, row, depth, scale_of(o, entry), scratch);
+    pack_columns(address(o, 1), k, unit, row, depth, scale_of(o, entry), block);
     const dy = address(o, 0) + <usize>row * dy_row;
-    multiply_panel(n, depth, dy, 4, dy_row, scratch, dw, <usize>k << 2, k - (unit << 4), true, edge);
+    multiply_panel(n, depth, dy, 4, dy_row, block, dw, <usize>k << 2, k - (unit << 4), true, scratch);
   }
 }
 

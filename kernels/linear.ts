@@ -7,7 +7,9 @@ import { ERROR_DIMENSION, ERROR_NONE } from "./layout";
 import { address, fail, failed, has, has_scratch, scalar } from "./operands";
 import { BLOCK, block_scratch, multiply_panel, TILE_BYTES, units } from "./panels";
 import { pack_columns } from "./weight_f32";
-import { block_size, columns, F16_R16, F32, F32_R16, panel, Q4_0_R8, Q8_0_R8, weight_bytes } from "./weights";
+import {
+  block_size, columns, F16_R16, F32, F32_R16, group_rows, panel, Q4_0_R8, Q8_0_R8, weight_bytes,
+} from "./weights";
 
 // Operands of all linears: a (T,·), b, out, then
 const T: usize = 3;
@@ -26,17 +28,16 @@ function check(o: usize, begin: i32, end: i32, dtype: i32, from: i32, to: i32, s
 
 function forward(dtype: i32, o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
-  const edge = dtype == F32_R16 ? scratch : scratch + block_scratch(k) - TILE_BYTES;
-  const code = check(o, begin, end, dtype, k, n, edge + TILE_BYTES - scratch);
+  const code = check(o, begin, end, dtype, k, n, dtype == F32_R16 ? TILE_BYTES : block_scratch(k, 1));
   if (code) return code;
   const x = address(o, 0), w = address(o, 1), y = address(o, 2), x_row = <usize>k << 2, y_row = <usize>n << 2;
   for (let u = begin; u < end; u++) {
     let acc = scalar(o, ACC) != 0, from = 0;
     do {
       const depth = min(BLOCK, k - from);
-      const p = panel(dtype, w, n, k, u, from, depth, scratch);
+      const p = panel(dtype, w, n, k, u, from, depth, scratch + TILE_BYTES);
       const out = y + (<usize>u << 6);
-      multiply_panel(t, depth, x + (<usize>from << 2), x_row, 4, p, out, y_row, n - (u << 4), acc, edge);
+      multiply_panel(t, depth, x + (<usize>from << 2), x_row, 4, p, out, y_row, n - (u << 4), acc, scratch);
       acc = true;
       from += BLOCK;
     } while (from < k);
@@ -46,17 +47,16 @@ function forward(dtype: i32, o: usize, begin: i32, end: i32, scratch: usize): i3
 
 function grad_x(dtype: i32, o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
-  const edge = scratch + block_scratch(n) - TILE_BYTES;
-  const code = check(o, begin, end, dtype, n, k, block_scratch(n));
+  const code = check(o, begin, end, dtype, n, k, block_scratch(n, group_rows(dtype))), block = scratch + TILE_BYTES;
   if (code) return code;
   const dy = address(o, 0), w = address(o, 1), dx = address(o, 2), dy_row = <usize>n << 2, dx_row = <usize>k << 2;
   for (let u = begin; u < end; u++) {
     let acc = scalar(o, ACC) != 0, from = 0;
     do {
       const depth = min(BLOCK, n - from);
-      columns(dtype, w, k, u, from, depth, scratch);
+      columns(dtype, w, k, u, from, depth, block);
       const out = dx + (<usize>u << 6);
-      multiply_panel(t, depth, dy + (<usize>from << 2), dy_row, 4, scratch, out, dx_row, k - (u << 4), acc, edge);
+      multiply_panel(t, depth, dy + (<usize>from << 2), dy_row, 4, block, out, dx_row, k - (u << 4), acc, scratch);
       acc = true;
       from += BLOCK;
     } while (from < n);
@@ -68,18 +68,18 @@ function grad_x(dtype: i32, o: usize, begin: i32, end: i32, scratch: usize): i32
 export function linear_grad_w(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
   if (!has(o, 0, extent(t, n)) || !has(o, 1, extent(t, k)) || !has(o, 2, extent(n, k))) return failed();
-  if (!has_scratch(block_scratch(t))) return failed();
+  if (!has_scratch(block_scratch(t, 1))) return failed();
   const code = check_units(begin, end, <u64>units(k));
   if (code) return code;
   const dy = address(o, 0), x = address(o, 1), dw = address(o, 2);
-  const edge = scratch + block_scratch(t) - TILE_BYTES, dy_row = <usize>n << 2, dw_row = <usize>k << 2;
+  const block = scratch + TILE_BYTES, dy_row = <usize>n << 2, dw_row = <usize>k << 2;
   for (let u = begin; u < end; u++) {
     let acc = scalar(o, ACC) != 0, from = 0;
     do {
       const depth = min(BLOCK, t - from);
-      pack_columns(x, k, u, from, depth, 1, scratch);
+      pack_columns(x, k, u, from, depth, 1, block);
       const out = dw + (<usize>u << 6);
-      multiply_panel(n, depth, dy + <usize>from * dy_row, 4, dy_row, scratch, out, dw_row, k - (u << 4), acc, edge);
+      multiply_panel(n, depth, dy + <usize>from * dy_row, 4, dy_row, block, out, dw_row, k - (u << 4), acc, scratch);
       acc = true;
       from += BLOCK;
     } while (from < t);

@@ -21,9 +21,9 @@ export function units(columns: i32): i32 {
   return (columns + 15) >> 4;
 }
 
-/** Scratch that panels of this depth need, decoded block by block, with the tile of the edge. */
-export function block_scratch(depth: i32): usize {
-  return (<usize>((min(depth, BLOCK) + 7) & ~7) << 6) + TILE_BYTES;
+/** Scratch for the tile of the edge and, behind it, a panel that is decoded block by block in groups of `group` rows. */
+export function block_scratch(depth: i32, group: i32): usize {
+  return TILE_BYTES + (<usize>((min(depth, BLOCK) + group - 1) & -group) << 6);
 }
 
 /**

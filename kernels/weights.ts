@@ -18,6 +18,12 @@ export function block_size(dtype: i32): i32 {
   return dtype >= Q8_0_R8 ? 32 : 1;
 }
 
+/** Rows that `columns` decodes at a time, also where fewer are asked for. */
+export function group_rows(dtype: i32): i32 {
+  if (dtype == F32) return 1;
+  return dtype >= Q8_0_R8 ? 8 : 4;
+}
+
 /** Bytes of a weight (n, k), k a multiple of block_size. */
 export function weight_bytes(dtype: i32, n: i32, k: i32): u64 {
   if (dtype == F32) return extent(n, k);

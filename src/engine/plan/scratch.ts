@@ -9,11 +9,16 @@ const PANEL_ROW = 64;
 /** A tile of 2×16 or 4×8 for outputs that hang over the last column. */
 const TILE = 128;
 
-/** A panel of one block (depth in whole groups of 8 rows, as packed dtypes decode) and the tile. */
-const block = (depth: number) => ((Math.min(depth, BLOCK) + 7) & ~7) * PANEL_ROW + TILE;
+/** The tile and a panel of one block, its depth in whole groups of rows where a packed dtype decodes those. */
+const block = (depth: number, group = 1) =>
+  TILE + Math.ceil(Math.min(depth, BLOCK) / group) * group * PANEL_ROW;
 
 const overK = ({ k }: Dimensions) => block(k);
 const overN = ({ n }: Dimensions) => block(n);
+const overGroupsOfN =
+  (group: number) =>
+  ({ n }: Dimensions) =>
+    block(n, group);
 const overT = ({ t }: Dimensions) => block(t);
 
 /** Bytes of a row of `count` f32 scores: kernels store scores four at a time. */
@@ -30,10 +35,10 @@ export const scratchBytes: Readonly<Record<string, (d: Dimensions) => number>> =
   linear_i8_q8_0_r8: () => 64, // two rows of 8 outputs, for the edge
   linear_i8_q4_0_r8: () => 64,
   linear_grad_x_f32: overN,
-  linear_grad_x_f32_r16: overN,
-  linear_grad_x_f16_r16: overN,
-  linear_grad_x_q8_0_r8: overN,
-  linear_grad_x_q4_0_r8: overN,
+  linear_grad_x_f32_r16: overGroupsOfN(4),
+  linear_grad_x_f16_r16: overGroupsOfN(4),
+  linear_grad_x_q8_0_r8: overGroupsOfN(8),
+  linear_grad_x_q4_0_r8: overGroupsOfN(8),
   linear_grad_w: overT,
   adapter_linear: overK,
   adapter_linear_grad_x: overN,
