@@ -11,7 +11,7 @@ import { parameterCount } from "../llm/models/llama.ts";
 import { requireOption, shared } from "./arguments.ts";
 import { interruptible } from "./interrupt.ts";
 import { progressBar } from "./progress.ts";
-import { counted, grouped, styled, table } from "./terminal.ts";
+import { counted, grouped, notes, styled, table } from "./terminal.ts";
 
 interface Options {
   type: FileDtypeName;
@@ -82,19 +82,20 @@ function groupsOf(tensors: readonly QuantizedTensor[]): Group[] {
 }
 
 function page(output: string, tensors: readonly QuantizedTensor[]): string {
-  const rows = groupsOf(tensors).map(({ from, to, reason, tensors: members }) => [
+  const groups = groupsOf(tensors);
+  const rows = groups.map(({ from, to, tensors: members }) => [
     from === to ? from : `${from} → ${to}`,
     grouped(members.length),
     grouped(sum(members, "parameters")),
     formatBytes(sum(members, "fromBytes")),
     formatBytes(sum(members, "toBytes")),
     percent(Math.max(...members.map(({ error }) => error))),
-    reason,
   ]);
   const [before, after] = [sum(tensors, "fromBytes"), sum(tensors, "toBytes")];
   const total = `${formatBytes(before)} → ${formatBytes(after)} (${percent(after / before)})`;
   return [
-    table(["type", ">tensors", ">parameters", ">before", ">after", ">largest error", ""], rows),
+    table(["type", ">tensors", ">parameters", ">before", ">after", ">largest error"], rows) +
+      notes(groups.map(({ to, reason, tensors: [{ name }] }) => [`${to} (such as ${name})`, reason])),
     "",
     `  ${styled("bold", output)}: ${total}`,
   ].join("\n");

@@ -38,6 +38,16 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
     .join("\n");
 }
 
+/** Lines under a table, each reason once: `gate, up: rows of 36 are no whole blocks of 32`. */
+export function notes(reasons: readonly (readonly [what: string, reason: string])[]): string {
+  const given = [...new Set(reasons.map(([, reason]) => reason))].filter(Boolean);
+  const lines = given.map((reason) => {
+    const names = reasons.filter(([, other]) => other === reason).map(([what]) => what);
+    return `  ${names.length === reasons.length ? "all" : names.join(", ")}: ${reason}`;
+  });
+  return lines.length ? dim(`\n\n${lines.join("\n")}`) : "";
+}
+
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /** A bar of up to `width` characters in steps of an eighth; nothing that is there is invisible. */

@@ -41,11 +41,11 @@ test("weights: what each becomes, and why not", async () => {
   const dtypes = (weights as Record<string, string>[]).map((each) => [each.weights, each.dtype, each.reason]);
   expect(dtypes).toEqual([
     ["embedding", "q8_0_r8", ""],
-    ["norms", "f32", "norms stay f32"],
+    ["norms", "f32", "vectors stay f32"],
     ["attention q k v o", "q8_0_r8", ""],
     ["feed-forward gate", "q8_0_r8", ""],
     ["feed-forward up", "q8_0_r8", ""],
-    ["feed-forward down", "f32_r16", "rows of 36, blocks of 32"],
+    ["feed-forward down", "f32_r16", "rows of 36 are no whole blocks of 32, so they stay f32"],
     ["head", "q8_0_r8", ""],
   ]);
 });

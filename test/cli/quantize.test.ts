@@ -19,7 +19,7 @@ test.each(["Q8_0", "q4_0", "F16", "f32"])(
     const { code, stdout } = await edgewise(["quantize", model, out, "--type", type]);
     expect(code).toBe(0);
     const hasBlocks = type.toUpperCase().startsWith("Q");
-    expect(stdout.includes("rows of 36 are not whole blocks of 32")).toBe(hasBlocks);
+    expect(stdout.includes("rows of 36 are no whole blocks of 32")).toBe(hasBlocks);
     const [before, after] = [await openModel(model), await openModel(out)];
     expect(after.config).toEqual(before.config);
     for (const key of before.gguf.metadata.keys())

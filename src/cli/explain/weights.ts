@@ -4,7 +4,7 @@ import { formatBytes } from "../../engine/plan/program.ts";
 import type { WeightSpec } from "../../llm/models/config.ts";
 import { ggufName } from "../../llm/models/from_gguf.ts";
 import { llamaWeights } from "../../llm/models/llama.ts";
-import { dim, grouped, table } from "../terminal.ts";
+import { grouped, notes, table } from "../terminal.ts";
 import type { Subject } from "./subject.ts";
 
 export interface WeightGroup {
@@ -59,13 +59,13 @@ function reasonOf(
   fileType: string,
 ): string {
   const { kind, value } = program.leaves.get(name)!;
-  if (kind === "state") return "trained: f32";
-  if (role === "norm") return options.type === "file" || options.type === "f32" ? "" : "norms stay f32";
+  if (kind === "state") return "trained, so f32 and row-major";
+  if (role === "norm") return options.type === "file" || options.type === "f32" ? "" : "vectors stay f32";
   const wanted = Object.values(fileDtypes).find(
     (dtype) => dtype.name === options.type || (options.type === "file" && dtype.ggufName === fileType),
   )!;
   if (value.dtype === wanted.packed) return "";
-  return `rows of ${shape[1]}, blocks of ${wanted.blockSize}`;
+  return `rows of ${shape[1]} are no whole blocks of ${wanted.blockSize}, so they stay f32`;
 }
 
 export function weightTable(groups: readonly WeightGroup[]): string {
@@ -76,12 +76,7 @@ export function weightTable(groups: readonly WeightGroup[]): string {
     `${group.fileType} → ${group.dtype}`,
     formatBytes(group.fileBytes),
     formatBytes(group.bytes),
-    group.reason,
   ]);
-  const text = table(
-    ["weights", ">tensors", ">parameters", "file → memory", ">in the file", ">in memory", ""],
-    rows,
-  );
-  const isReplaced = groups.some(({ reason }) => reason.includes("blocks"));
-  return isReplaced ? `${text}\n\n  ${dim("Rows that are no whole blocks stay F32.")}` : text;
+  const headings = ["weights", ">tensors", ">parameters", "file → memory", ">in the file", ">in memory"];
+  return `${table(headings, rows)}${notes(groups.map(({ weights, reason }) => [weights, reason]))}`;
 }

@@ -72,7 +72,7 @@ export async function quantizeFile(
 function typeFor(tensor: TensorInfo, type: FileDtype): { to: FileDtype; reason: string } {
   if (tensor.shape.length < 2) return { to: tensor.type, reason: "vectors are kept" };
   if (tensor.columns % type.blockSize === 0) return { to: type, reason: "" };
-  return { to: tensor.type, reason: `rows of ${tensor.columns} are not whole blocks of ${type.blockSize}` };
+  return { to: tensor.type, reason: `rows of ${tensor.columns} are no whole blocks of ${type.blockSize}` };
 }
 
 function resultOf(tensor: TensorInfo, to: FileDtype, reason: string, error: number): QuantizedTensor {
