@@ -4,6 +4,9 @@ import type { Engine } from "../../engine/host/engine.ts";
 import { type AdapterBank, adapterName } from "../../llm/models/graphs.ts";
 import type { Row } from "./row.ts";
 
+/** Linears that an adapter changes: all of a layer's. */
+export const ADAPTED_ROLES = ["q", "k", "v", "o", "gate", "up", "down"] as const;
+
 /** The values of adapter number `adapter` in one bank tensor, in place. */
 export function adapterPart(engine: Engine, name: string, adapter: number): Float32Array {
   const all = engine.f32(name);

@@ -41,9 +41,12 @@ const cost = z.strictObject({
 const memory = z.strictObject({
   /** Packed weights alone. */
   model_bytes: count,
-  /** Largest program of the cell (training or evaluation), planned before anything was allocated. */
+  /**
+   * The larger program of the cell (training or answering) for one person alone, as planned before anything is allocated: what that
+   * person's machine needs. The study itself serves many at once and takes more.
+   */
   predicted_peak_bytes: count,
-  /** Resident peak of a process that runs only this; null where it was not measured. */
+  /** Resident peak of a process that runs this program once, Node itself included; null for a baseline. */
   measured_peak_bytes: count.nullable(),
 });
 

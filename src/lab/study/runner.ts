@@ -13,9 +13,18 @@ import { provenance } from "./provenance.ts";
 import { measureRates } from "./rates.ts";
 import type { Results } from "./results.ts";
 import { itemDigest, makeRow, type Row } from "./row.ts";
-import { COMPRESSIONS, describe, isBaseline, retrieves, rowKey, type Settings, trains } from "./settings.ts";
+import {
+  COMPRESSIONS,
+  type Compression,
+  describe,
+  isBaseline,
+  retrieves,
+  rowKey,
+  type Settings,
+  trains,
+} from "./settings.ts";
 import { declaredDigest, modelPaths, type Study, studyDigest } from "./study_file.ts";
-import { type Compression, type Rates, Workbench } from "./workbench.ts";
+import { type Rates, Workbench } from "./workbench.ts";
 
 export interface RunOptions {
   readonly threads: number;
@@ -168,10 +177,10 @@ export class StudyRunner {
     const { task } = this.taskOf(settings);
     const sittings = people.map((person) => ({ queries: queriesOf(bench, task, settings, person) }));
     const outcomes = await evaluate(bench.scorer, task, sittings, this.options.signal);
-    const bytes = bench.plannedBytes(0);
+    const memory = await bench.memory(0);
     this.append(
       people.map((person, i) =>
-        this.row(settings, person, outcomes[i], { bench, rates, bytes, queries: sittings[i].queries }),
+        this.row(settings, person, outcomes[i], { bench, rates, memory, queries: sittings[i].queries }),
       ),
       cell,
     );
@@ -195,7 +204,7 @@ export class StudyRunner {
     const levels = jobs.map(({ cell }) => cell.settings.training_tokens);
     const setup = { bank, alpha, layers, seed };
     const run = new Adaptation(adapters.trainer, bench.prompter, task, setup, lessons, levels);
-    const bytes = bench.plannedBytes(rank);
+    const memory = await bench.memory(rank);
     const { engine } = adapters.scorer;
     for (const [level, { cell, people: waiting }] of jobs.entries()) {
       const onStep = (tokens: number) => this.advance(cell, this.estimate!.training(tokens));
@@ -212,7 +221,7 @@ export class StudyRunner {
       const rows = sittings.map(({ person, checkpoint, queries }, i) => {
         const adapted = adapterAudit(engine, bank, layers, checkpoint.adapter);
         const trained = { checkpoint, adapted };
-        return this.row(cell.settings, person, outcomes[i], { bench, rates, bytes, queries, trained });
+        return this.row(cell.settings, person, outcomes[i], { bench, rates, memory, queries, trained });
       });
       this.append(rows, cell);
     }
@@ -237,11 +246,7 @@ export class StudyRunner {
       quality: outcome.quality,
       bayes: bayesBounds(task, person.user, settings.h),
       cost: costOf(outcome, done),
-      memory: {
-        model_bytes: done.bench?.modelBytes ?? 0,
-        predicted_peak_bytes: done.bytes ?? 0,
-        measured_peak_bytes: null,
-      },
+      memory: done.memory ?? NO_MEMORY,
       audit: auditOf(settings, person, outcome, done),
       provenance: provenance(this.options.command),
     });
@@ -282,11 +287,14 @@ const BUDGET_SHARE = 0.85;
 /** Fewer users than this say nothing. */
 const USERS_MIN = 4;
 
+/** A baseline runs no program. */
+const NO_MEMORY = { model_bytes: 0, predicted_peak_bytes: 0, measured_peak_bytes: null };
+
 /** What was used to get an outcome; nothing for a baseline. */
 interface Done {
   readonly bench?: Workbench;
   readonly rates?: Rates;
-  readonly bytes?: number;
+  readonly memory?: Row["memory"];
   readonly queries?: readonly Query[];
   readonly trained?: {
     readonly checkpoint: Checkpoint;

@@ -14,6 +14,7 @@ export const METHODS = {
 export type Method = keyof typeof METHODS | `baseline:${string}`;
 
 export const COMPRESSIONS = ["f32", "f16", "q8_0", "q4_0"] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
 
 const BASELINE = /^baseline:[a-z0-9_-]+$/;
 export const methodSchema = z.custom<Method>(

@@ -4,19 +4,19 @@ import { REGION_CONSTANTS } from "../../../kernels/layout.ts";
 import { type ModelFile, openModel } from "../../llm/model_file.ts";
 import type { AdapterBank } from "../../llm/models/graphs.ts";
 import { loadWeights, weightDtypes } from "../../llm/models/load.ts";
-import { compileScoring, Scorer } from "../../llm/score.ts";
+import { Scorer } from "../../llm/score.ts";
 import { Tokenizer } from "../../llm/tokenizer/tokenizer.ts";
-import { compileTraining, defaultAdamW, Trainer } from "../../llm/train/trainer.ts";
+import { defaultAdamW, Trainer } from "../../llm/train/trainer.ts";
 import type { RetrieverName } from "../rag/retrievers.ts";
+import { ADAPTED_ROLES } from "./adapters.ts";
+import { footprint } from "./footprint.ts";
 import { Prompter } from "./prompting.ts";
-import type { COMPRESSIONS } from "./settings.ts";
-
-export type Compression = (typeof COMPRESSIONS)[number];
+import type { Row } from "./row.ts";
+import type { Compression } from "./settings.ts";
 
 /** Rows and sequences of a batch: enough to keep the kernels busy, few enough for a small memory. */
 const ROWS = 2048;
 const SEQUENCES = 256;
-const ADAPTED_ROLES = ["q", "k", "v", "o", "gate", "up", "down"] as const;
 
 /** Tokens per second of this machine with nothing else at work; training 0 where nothing trains. */
 export interface Rates {
@@ -42,6 +42,7 @@ export class Workbench {
   private readonly threads: number;
   private trainer: { trainer: Trainer; rank: number; scorer: Scorer } | undefined;
   private readonly people: number;
+  private readonly footprints = new Map<number, Omit<Row["memory"], "model_bytes">>();
 
   private constructor(
     file: ModelFile,
@@ -91,19 +92,12 @@ export class Workbench {
     return this.trainer;
   }
 
-  /** Bytes planned for scoring, and for training where an adapter is fitted. */
-  plannedBytes(rank: number): number {
+  /** What answering takes on a person's own machine, and training where the rank is not 0; measured once for each. */
+  async memory(rank: number): Promise<Row["memory"]> {
     const { file, compression, threads } = this;
-    if (!rank) return compileScoring(scoring(file, compression, threads)).memory.total;
-    const bank = this.bank(rank);
-    return Math.max(
-      compileScoring(scoring(file, compression, threads, bank)).memory.total,
-      compileTraining(training(file, compression, threads, bank)).memory.total,
-    );
-  }
-
-  get modelBytes(): number {
-    return this.scorer.engine.program.memory.constants;
+    let known = this.footprints.get(rank);
+    if (!known) this.footprints.set(rank, (known = await footprint(file, { compression, rank, threads })));
+    return { model_bytes: this.scorer.engine.program.memory.constants, ...known };
   }
 
   async close(): Promise<void> {
