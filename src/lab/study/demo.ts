@@ -18,10 +18,11 @@ export const demo: StudyInput = {
   grid: [
     { task: GENERATED, method: ["none", "rag"], compression: ["f32", "q8_0"], h: [8, 64] },
     { task: GENERATED, method: "lora", compression: ["f32", "q8_0"], h: 8, training_tokens: [400, 1600] },
-    { task: GENERATED, method: "lora", compression: ["f32", "q8_0"], h: 64, training_tokens: [1500, 6000] },
+    { task: GENERATED, method: "lora", h: 64, training_tokens: [3000, 6000, 12000] },
+    { task: GENERATED, method: "lora", compression: "q8_0", h: 64, training_tokens: 3000 },
     { task: GENERATED, method: "rag", history: "placebo", h: [8, 64] },
     { task: GENERATED, method: "lora", history: "placebo", h: 8, training_tokens: 1600 },
-    { task: GENERATED, method: "lora", history: "placebo", h: 64, training_tokens: 6000 },
+    { task: GENERATED, method: "lora", history: "placebo", h: 64, training_tokens: 3000 },
     { task: GENERATED, method: ["baseline:majority", "baseline:nearest"], h: [8, 64] },
     { task: "sotu-choice", method: ["none", "rag", "lora"], h: 64, k: 4, training_tokens: 6000 },
     { task: "sotu-choice", method: "lora", compression: "q8_0", h: 64, training_tokens: 6000 },
