@@ -15,6 +15,8 @@ export interface CurvePoint {
 }
 
 export interface PretrainOptions {
+  /** Tokens of the steps that are done already. */
+  readonly tokens?: number;
   readonly signal?: AbortSignal;
   /** Called after every step. */
   onStep?(step: number, tokens: number, loss: number): void;
@@ -52,8 +54,8 @@ export async function pretrain(
   trainer: Trainer,
   stream: MixStream,
   options: PretrainOptions,
-  tokens = 0,
 ): Promise<void> {
+  let { tokens = 0 } = options;
   let [sum, count] = [0, 0];
   while (trainer.step < recipe.steps) {
     const examples = stream.next(recipe.rows);
