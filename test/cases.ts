@@ -1,11 +1,11 @@
 /** One list of op cases, used three ways: reference against finite differences, kernels against the reference, and the passes. */
-import { type Attributes, type Dtype, Graph, type Value } from "../src/engine/graph/graph.ts";
+import { type Attributes, type DtypeName, Graph, type Value } from "../src/engine/graph/graph.ts";
 import { ops } from "../src/engine/ops/index.ts";
 import { type Op, type Tensor, tensor } from "../src/engine/ops/op.ts";
 
 export interface CaseInput {
   readonly shape: readonly number[];
-  readonly dtype?: Dtype;
+  readonly dtype?: DtypeName;
   /** Values by index; default: uniform in (−1, 1). */
   readonly values?: (i: number) => number;
   /** Only the shape matters, or indices and tables: not differentiated. */

@@ -1,4 +1,4 @@
-import type { Dtype } from "../../src/engine/graph/graph.ts";
+import type { DtypeName } from "../../src/engine/graph/graph.ts";
 import { compile, type Program } from "../../src/engine/plan/program.ts";
 import { type ModelConfig, roles, type WeightSpec } from "../../src/llm/models/config.ts";
 import { generateGraph, scoreGraph, trainGraph } from "../../src/llm/models/graphs.ts";
@@ -20,8 +20,8 @@ export const config: ModelConfig = {
 };
 
 const slots = { rows: 16, sequences: 3, outputs: 5 };
-const in8 = ({ role }: WeightSpec): Dtype => (role === "norm" ? "f32" : "q8_0_r8");
-const in32 = ({ role }: WeightSpec): Dtype => (role === "norm" ? "f32" : "f32_r16");
+const in8 = ({ role }: WeightSpec): DtypeName => (role === "norm" ? "f32" : "q8_0_r8");
+const in32 = ({ role }: WeightSpec): DtypeName => (role === "norm" ? "f32" : "f32_r16");
 
 export function generation(): Program {
   const graph = generateGraph({ config, dtype: in8 }, { context: config.context, caches: 1 });

@@ -1,7 +1,7 @@
 /** Where the time goes: every instruction by itself, on a real prompt. */
 import { Engine } from "../../engine/host/engine.ts";
 import { timeInstructions } from "../../engine/host/stepping.ts";
-import { valueName, type Work, workOf } from "../../engine/plan/explain.ts";
+import { type InstructionWork, valueName, workOf } from "../../engine/plan/explain.ts";
 import { loadWeights } from "../../llm/models/load.ts";
 import { Tokenizer } from "../../llm/tokenizer/tokenizer.ts";
 import { bar, counted, dim, duration, figures, heading, table } from "../terminal.ts";
@@ -14,7 +14,7 @@ const CLOCK_SECONDS = 1e-6;
 /** The prompt, over and over: what the tokens are decides nothing but which rows of the embedding are read. */
 const TEXT = "Once upon a time there was an engineer who wanted to know where every millisecond went. ";
 
-export interface TimedInstruction extends Work {
+export interface TimedInstruction extends InstructionWork {
   readonly seconds: number;
   /** What it computes from which weight. */
   readonly values: string;

@@ -2,6 +2,7 @@
  * The graph: an ordered list of nodes. The order is the order of execution; nothing is lazy and nothing is reordered, so a `write` to a
  * state is seen by every node after it and by none before it.
  */
+import type { PackedDtypeName } from "../dtypes/index.ts";
 import type { Op } from "../ops/op.ts";
 
 /** A size known only when a plan runs; memory is planned at its maximum. */
@@ -9,7 +10,7 @@ export type Slot = "rows" | "sequences" | "outputs";
 export type Dim = number | Slot;
 export type Shape = readonly Dim[];
 /** f32 and u32 are row-major; the rest are the packed forms of frozen weights and `quantized`, the record of int8 activations. */
-export type Dtype = "f32" | "u32" | "f32_r16" | "f16_r16" | "q8_0_r8" | "q4_0_r8" | "quantized";
+export type DtypeName = "f32" | "u32" | PackedDtypeName | "quantized";
 export type Attributes = Readonly<Record<string, number | boolean | string | readonly number[]>>;
 
 /**
@@ -20,7 +21,7 @@ export type LeafKind = "input" | "output" | "weight" | "state";
 export interface Value {
   readonly id: number;
   readonly shape: Shape;
-  readonly dtype: Dtype;
+  readonly dtype: DtypeName;
   readonly node: Node;
 }
 
@@ -42,7 +43,7 @@ export interface Leaf {
 
 export interface TensorType {
   readonly shape: Shape;
-  readonly dtype: Dtype;
+  readonly dtype: DtypeName;
 }
 
 /** A part of a plan that can be run by itself, and again: its inputs from earlier ranges stay untouched until it ends. */
@@ -57,7 +58,7 @@ export class Graph {
   readonly ranges: Range[] = [];
   private values = 0;
 
-  leaf(kind: LeafKind, name: string, shape: Shape, dtype: Dtype = "f32"): Value {
+  leaf(kind: LeafKind, name: string, shape: Shape, dtype: DtypeName = "f32"): Value {
     if (this.find(name)) throw new Error(`graph: two leaves are named "${name}"`);
     return this.node(undefined, [], {}, [{ shape, dtype }], { kind, name }).outputs[0];
   }

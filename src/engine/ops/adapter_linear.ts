@@ -1,7 +1,8 @@
 import { SEQUENCE_ADAPTER, SEQUENCE_SCALE } from "../../../kernels/layout.ts";
 import type { Value } from "../graph/graph.ts";
+import { matmul } from "./matmul.ts";
 import { fused, gradientOp } from "./op.ts";
-import { broadcast, equal, fill, iota, matmul, mul, reshape, sum } from "./primitives.ts";
+import { broadcast, equal, fill, iota, mul, reshape, sum } from "./primitives.ts";
 import { perRow } from "./sequences.ts";
 
 /**

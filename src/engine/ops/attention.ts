@@ -1,6 +1,7 @@
 import { SEQUENCE_CACHE } from "../../../kernels/layout.ts";
 import type { Attributes, Value } from "../graph/graph.ts";
 import { gradientOf } from "../transform/gradient.ts";
+import { matmul } from "./matmul.ts";
 import { fused, gradientOp } from "./op.ts";
 import {
   add,
@@ -13,7 +14,6 @@ import {
   iota,
   lessEqual,
   log,
-  matmul,
   max,
   mul,
   reshape,

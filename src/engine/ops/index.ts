@@ -4,6 +4,7 @@ import { attentionGradKvOp, attentionGradQOp, attentionOp } from "./attention.ts
 import { crossEntropyGradOp, crossEntropyOp } from "./cross_entropy.ts";
 import { embeddingGradOp, embeddingOp } from "./embedding.ts";
 import { linearGradWOp, linearGradXOp, linearOp } from "./linear.ts";
+import { matmulOp } from "./matmul.ts";
 import type { Op } from "./op.ts";
 import { adamwOp, optimizerScheduleOp, sumSquaresOp } from "./optimizer.ts";
 import * as primitives from "./primitives.ts";
@@ -34,7 +35,7 @@ export const ops = {
   reshape: primitives.reshapeOp,
   transpose: primitives.transposeOp,
   broadcast: primitives.broadcastOp,
-  matmul: primitives.matmulOp,
+  matmul: matmulOp,
   gather: primitives.gatherOp,
   scatter_add: primitives.scatterAddOp,
   quantize: quantizeOp,

@@ -1,6 +1,6 @@
 import type { Value } from "../graph/graph.ts";
+import { matmul } from "./matmul.ts";
 import { fused } from "./op.ts";
-import { matmul } from "./primitives.ts";
 
 /** y = x·Wᵀ     x (T,K), w (N,K) in any weight dtype, y (T,N) */
 export const linearOp = fused({
@@ -19,5 +19,5 @@ export const linearGradXOp = fused({ name: "linear_grad_x", decompose: ([dy, w])
 export const linearGradWOp = fused({ name: "linear_grad_w", decompose: ([dy, x]) => [matmul(dy, x, true)] });
 
 export const linear = (x: Value, w: Value) => x.node.graph.append(linearOp, [x, w])[0];
-export const linearGradX = (dy: Value, w: Value) => dy.node.graph.append(linearGradXOp, [dy, w])[0];
-export const linearGradW = (dy: Value, x: Value) => dy.node.graph.append(linearGradWOp, [dy, x])[0];
+const linearGradX = (dy: Value, w: Value) => dy.node.graph.append(linearGradXOp, [dy, w])[0];
+const linearGradW = (dy: Value, x: Value) => dy.node.graph.append(linearGradWOp, [dy, x])[0];

@@ -204,33 +204,7 @@ export const broadcastOp = primitive({
 export const broadcast = (x: Value, like: Value) =>
   sameShape(x.shape, like.shape) ? x : one(broadcastOp, [x, like]);
 
-// ── Products and rows ───────────────────────────────────────────────────────────────────────────────────────────────
-
-/** y = a·b over the last two axes (a or b transposed as the flags say); leading axes, if any, are equal. */
-export const matmulOp = primitive({
-  name: "matmul",
-  infer: ([a, b], attributes) => {
-    const { m, k, n, kb } = matmulDims(a.shape, b.shape, attributes);
-    if (k !== kb || !sameShape(a.shape.slice(0, -2), b.shape.slice(0, -2)))
-      throw new Error(`matmul: shapes (${a.shape}) and (${b.shape}) do not fit (inner sizes ${k} and ${kb})`);
-    return [{ shape: [...a.shape.slice(0, -2), m, n], dtype: "f32" }];
-  },
-  reference: ([a, b], attributes) => [referenceMatmul(a, b, attributes)],
-  gradient: ([a, b], _outputs, [dy], { transposeA, transposeB }, wanted) => [
-    !wanted[0]
-      ? undefined
-      : transposeA
-        ? matmul(b, dy!, !!transposeB, true)
-        : matmul(dy!, b, false, !transposeB),
-    !wanted[1]
-      ? undefined
-      : transposeB
-        ? matmul(dy!, a, true, !!transposeA)
-        : matmul(a, dy!, !transposeA, false),
-  ],
-});
-export const matmul = (a: Value, b: Value, transposeA = false, transposeB = false) =>
-  one(matmulOp, [a, b], { transposeA, transposeB });
+// ── Rows ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** y[o] = x[index[o]]; x (T, C), index u32 (O). */
 export const gatherOp = primitive({
@@ -372,35 +346,5 @@ function reduce(x: Tensor, axis: number, start: number, f: (a: number, b: number
     for (let s = 0; s < size; s++)
       for (let i = 0; i < inner; i++)
         y.data[o * inner + i] = f(y.data[o * inner + i], x.data[(o * size + s) * inner + i]);
-  return y;
-}
-
-export function matmulDims(
-  a: readonly Dim[],
-  b: readonly Dim[],
-  { transposeA, transposeB }: Record<string, unknown>,
-) {
-  const [a0, a1, b0, b1] = [a[a.length - 2], a[a.length - 1], b[b.length - 2], b[b.length - 1]];
-  return {
-    m: transposeA ? a1 : a0,
-    k: transposeA ? a0 : a1,
-    kb: transposeB ? b1 : b0,
-    n: transposeB ? b0 : b1,
-  };
-}
-
-function referenceMatmul(a: Tensor, b: Tensor, attributes: Record<string, unknown>): Tensor {
-  const { m, k, n } = matmulDims(a.shape, b.shape, attributes) as { m: number; k: number; n: number };
-  const batch = product(a.shape.slice(0, -2));
-  const y = tensor([...a.shape.slice(0, -2), m, n], () => 0);
-  const [aRow, aColumn] = attributes.transposeA ? [1, m] : [k, 1];
-  const [bRow, bColumn] = attributes.transposeB ? [1, k] : [n, 1];
-  for (let z = 0; z < batch; z++)
-    for (let i = 0; i < m; i++)
-      for (let l = 0; l < k; l++) {
-        const left = a.data[z * m * k + i * aRow + l * aColumn];
-        for (let j = 0; j < n; j++)
-          y.data[(z * m + i) * n + j] += left * b.data[z * k * n + l * bRow + j * bColumn];
-      }
   return y;
 }

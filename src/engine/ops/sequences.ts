@@ -1,7 +1,8 @@
 /** The sequences table in the mathematics: a matrix (S, 8) whose columns are named in kernels/layout.ts. */
 import { SEQUENCE_BYTES } from "../../../kernels/layout.ts";
 import type { Value } from "../graph/graph.ts";
-import { cast, equal, fill, gather, iota, matmul } from "./primitives.ts";
+import { matmul } from "./matmul.ts";
+import { cast, equal, fill, gather, iota } from "./primitives.ts";
 
 export const SEQUENCE_COLUMNS = SEQUENCE_BYTES / 4;
 

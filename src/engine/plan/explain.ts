@@ -13,7 +13,7 @@ export interface RunSizes extends SlotSizes {
 }
 
 /** What one instruction does in one run. */
-export interface Work {
+export interface InstructionWork {
   /** Number in its plan. */
   readonly index: number;
   readonly kernel: string;
@@ -31,7 +31,7 @@ export function workOf(
   plan: CompiledPlan,
   [first, last]: readonly [number, number],
   sizes: RunSizes,
-): Work[] {
+): InstructionWork[] {
   const calls = plan.lowered.calls.slice(first, last);
   return calls.map(({ node, work }, i) => {
     const instruction = plan.instructions[first + i];
@@ -94,7 +94,7 @@ export interface Totals {
   readonly bytes: number;
 }
 
-export function totalsOf(works: readonly Work[]): Totals {
+export function totalsOf(works: readonly InstructionWork[]): Totals {
   const sum = (key: keyof Totals) => works.reduce((total, work) => total + work[key], 0);
   return { multiplyAdds: sum("multiplyAdds"), bytes: sum("bytes") };
 }

@@ -1,6 +1,6 @@
 /** The graphs that a model is run with: `generate` (with KV cache), `score` (without) and `train`. */
 import { SESSION_BYTES } from "../../../kernels/layout.ts";
-import { type Dtype, Graph, type Value } from "../../engine/graph/graph.ts";
+import { type DtypeName, Graph, type Value } from "../../engine/graph/graph.ts";
 import { adapterLinear } from "../../engine/ops/adapter_linear.ts";
 import { attention } from "../../engine/ops/attention.ts";
 import { crossEntropy } from "../../engine/ops/cross_entropy.ts";
@@ -31,7 +31,7 @@ export interface AdapterBank {
 export interface ModelSpec {
   readonly config: ModelConfig;
   /** Dtype of every weight in memory. */
-  dtype(spec: WeightSpec): Dtype;
+  dtype(spec: WeightSpec): DtypeName;
   readonly bank?: AdapterBank;
 }
 

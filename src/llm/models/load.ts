@@ -6,7 +6,7 @@ import {
   type PackedDtypeName,
   packedDtypes,
 } from "../../engine/dtypes/index.ts";
-import type { Dtype } from "../../engine/graph/graph.ts";
+import type { DtypeName } from "../../engine/graph/graph.ts";
 import type { Engine } from "../../engine/host/engine.ts";
 import type { Placement } from "../../engine/plan/program.ts";
 import type { Gguf, TensorInfo } from "../files/gguf.ts";
@@ -26,12 +26,12 @@ export type WeightType = "file" | FileDtypeName;
 /**
  * Dtype in memory of each weight. Norms are f32; a matrix whose rows are not whole blocks of the wanted type stays f32.
  */
-export function weightDtypes(gguf: Gguf, type: WeightType): (spec: WeightSpec) => Dtype {
+export function weightDtypes(gguf: Gguf, type: WeightType): (spec: WeightSpec) => DtypeName {
   return (spec) => {
     if (spec.role === "norm") return "f32";
     const wanted = fileDtypes[type === "file" ? fileTypeOf(gguf, spec) : type];
     const whole = spec.shape[1] % wanted.blockSize === 0;
-    return (whole ? wanted.packed : fileDtypes.f32.packed) as Dtype;
+    return (whole ? wanted.packed : fileDtypes.f32.packed) as DtypeName;
   };
 }
 

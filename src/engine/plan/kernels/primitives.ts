@@ -1,6 +1,6 @@
 /** Kernels of the primitives. */
 import type { Node, Shape, Value } from "../../graph/graph.ts";
-import { matmulDims } from "../../ops/primitives.ts";
+import { matmulDims } from "../../ops/matmul.ts";
 import { type Affine, constant, countOf, dimOf } from "../affine.ts";
 import {
   ACCUMULATE,
