@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import { printGraph } from "../engine/graph/print.ts";
 import { lengthsOf, listing, storagesOf, valueName } from "../engine/plan/explain.ts";
 import { type ModelFile, openModel } from "../llm/model_file.ts";
-import { parameterCount } from "../llm/models/llama.ts";
+import { parameterCount } from "../llm/models/family.ts";
 import type { WeightType } from "../llm/models/load.ts";
 import { shared, whole } from "./arguments.ts";
 import { memoryPicture } from "./explain/memory.ts";

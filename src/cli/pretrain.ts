@@ -9,7 +9,7 @@ import { type Recipe, recipes } from "../lab/pretrain/recipes.ts";
 import { MixStream } from "../lab/pretrain/stream.ts";
 import { trainVocabulary } from "../lab/pretrain/vocabulary.ts";
 import { writeFileAtomically } from "../llm/files/atomic.ts";
-import { parameterCount } from "../llm/models/llama.ts";
+import { parameterCount } from "../llm/models/family.ts";
 import { saveModel } from "../llm/models/save.ts";
 import { loadCheckpoint, saveCheckpoint } from "../llm/train/checkpoint.ts";
 import type { Trainer } from "../llm/train/trainer.ts";

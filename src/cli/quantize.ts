@@ -7,7 +7,7 @@ import { formatBytes } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
 import { type QuantizedTensor, quantizeFile } from "../llm/compress/quantize.ts";
 import { type ModelFile, openModel } from "../llm/model_file.ts";
-import { parameterCount } from "../llm/models/llama.ts";
+import { parameterCount } from "../llm/models/family.ts";
 import { requireOption, shared } from "./arguments.ts";
 import { interruptible } from "./interrupt.ts";
 import { progressBar } from "./progress.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { asset } from "../../src/engine/host/assets.ts";
 import type { ModelConfig } from "../../src/llm/models/config.ts";
-import { llamaWeights } from "../../src/llm/models/llama.ts";
+import { modelWeights } from "../../src/llm/models/family.ts";
 import { saveModel } from "../../src/llm/models/save.ts";
 import { bpeMetadata, trainBpe } from "../../src/llm/tokenizer/train_bpe.ts";
 import { noise } from "../cases.ts";
@@ -70,7 +70,7 @@ export async function tinyModel(): Promise<{ directory: string; model: string }>
   const text = "The quick brown fox jumps over the lazy dog, and the dog sleeps on the rug. ";
   const vocabulary = trainBpe([text.repeat(20)], { vocabularySize: 300, specialTokens: ["<s>"] });
   const weights = new Map(
-    llamaWeights(tinyConfig).map(({ name, shape, role }, i) => {
+    modelWeights(tinyConfig).map(({ name, shape, role }, i) => {
       const random = noise(i);
       const count = shape.reduce((a, b) => a * b, 1);
       return [name, Float32Array.from({ length: count }, (_, j) => (role === "norm" ? 1 : random(j) / 3))];

@@ -5,7 +5,7 @@ import { taskList } from "../../src/lab/study/cohort.ts";
 import type { Row } from "../../src/lab/study/row.ts";
 import { checkStudy, type Study, type StudyInput } from "../../src/lab/study/study_file.ts";
 import type { ModelConfig } from "../../src/llm/models/config.ts";
-import { llamaWeights } from "../../src/llm/models/llama.ts";
+import { modelWeights } from "../../src/llm/models/family.ts";
 import { saveModel } from "../../src/llm/models/save.ts";
 import { bpeMetadata, trainBpe } from "../../src/llm/tokenizer/train_bpe.ts";
 import { noise } from "../cases.ts";
@@ -36,7 +36,7 @@ export async function writeTinyModel(directory: string): Promise<string> {
     wholeWords: words,
   });
   const weights = new Map(
-    llamaWeights(tinyConfig).map(({ name, shape, role }, i) => {
+    modelWeights(tinyConfig).map(({ name, shape, role }, i) => {
       const random = noise(i);
       const count = shape.reduce((a, b) => a * b, 1);
       return [name, Float32Array.from({ length: count }, (_, j) => (role === "norm" ? 1 : random(j) / 4))];

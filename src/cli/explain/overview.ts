@@ -9,7 +9,7 @@ import {
 } from "../../engine/plan/explain.ts";
 import { PAGE_BYTES } from "../../engine/plan/memory.ts";
 import { formatBytes } from "../../engine/plan/program.ts";
-import { parameterCount } from "../../llm/models/llama.ts";
+import { parameterCount } from "../../llm/models/family.ts";
 import { bar, counted, dim, facts, figures, grouped, heading, short, table } from "../terminal.ts";
 import { modes, type Phase, type Subject } from "./subject.ts";
 import { weightGroups, weightTable } from "./weights.ts";

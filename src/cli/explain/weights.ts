@@ -2,8 +2,8 @@
 import { fileDtypes } from "../../engine/dtypes/index.ts";
 import { formatBytes } from "../../engine/plan/program.ts";
 import type { WeightSpec } from "../../llm/models/config.ts";
+import { modelWeights } from "../../llm/models/family.ts";
 import { ggufName } from "../../llm/models/from_gguf.ts";
-import { llamaWeights } from "../../llm/models/llama.ts";
 import { grouped, notes, table } from "../terminal.ts";
 import type { Subject } from "./subject.ts";
 
@@ -23,7 +23,7 @@ export interface WeightGroup {
 export function weightGroups(subject: Subject): WeightGroup[] {
   const { file, program } = subject;
   const groups = new Map<string, WeightGroup>();
-  for (const spec of llamaWeights(file.config)) {
+  for (const spec of modelWeights(file.config)) {
     const tensor = file.gguf.tensors.get(ggufName(spec.name))!;
     const place = program.leaves.get(spec.name)!;
     const weights = groupOf(spec);

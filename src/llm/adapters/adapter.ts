@@ -2,8 +2,8 @@
 import type { Engine } from "../../engine/host/engine.ts";
 import { InputError } from "../../errors.ts";
 import { type ModelConfig, type Role, roles } from "../models/config.ts";
+import { modelWeights } from "../models/family.ts";
 import { adapterName } from "../models/graphs.ts";
-import { llamaWeights } from "../models/llama.ts";
 import type { LoraConfig } from "./config.ts";
 
 export interface Adapter {
@@ -23,7 +23,7 @@ export interface AdapterHalf {
 
 /** The halves that an adapter of this rank on these roles has, in the order of the model. */
 export function adapterHalves(config: ModelConfig, rank: number, wanted: readonly Role[]): AdapterHalf[] {
-  return llamaWeights(config).flatMap(({ layer, role, shape }) => {
+  return modelWeights(config).flatMap(({ layer, role, shape }) => {
     if (layer === undefined || !(wanted as readonly string[]).includes(role)) return [];
     const [out, into] = shape;
     const half = (which: "a" | "b", size: readonly [number, number]): AdapterHalf => ({

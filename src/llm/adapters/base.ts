@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import type { ModelFile } from "../model_file.ts";
-import { llamaWeights } from "../models/llama.ts";
+import { modelWeights } from "../models/family.ts";
 import { decodedRows } from "../models/load.ts";
 import type { Base } from "./files.ts";
 
@@ -12,7 +12,7 @@ import type { Base } from "./files.ts";
  */
 export async function baseChecksum({ gguf, config }: ModelFile): Promise<string> {
   const hash = createHash("sha256");
-  for (const spec of llamaWeights(config)) {
+  for (const spec of modelWeights(config)) {
     hash.update(`${spec.name} ${spec.shape}\n`);
     for await (const values of decodedRows(gguf, spec, config)) hash.update(values);
   }

@@ -1,11 +1,10 @@
-/** What a GGUF file says of a Llama: sizes from its metadata, weights under their Hugging Face names and in Hugging Face row order. */
+/** What a GGUF file says of a model: sizes from its metadata, weights under their Hugging Face names. */
 import { closest } from "fastest-levenshtein";
 import { InputError } from "../../errors.ts";
 import type { Gguf, TensorInfo } from "../files/gguf.ts";
 import type { ModelConfig, WeightSpec } from "./config.ts";
-import { llamaWeights } from "./llama.ts";
+import { families, modelWeights } from "./family.ts";
 
-const ARCHITECTURES = ["llama"];
 const SIZE_MAX = 1 << 24;
 
 const GGUF_NAMES: Readonly<Record<string, string>> = {
@@ -34,9 +33,9 @@ export function ggufName(name: string): string {
 /** Reads and checks sizes; every weight must be there with the shape that they ask for. */
 export function configFromGguf({ metadata, tensors }: Gguf): ModelConfig {
   const architecture = metadata.string("general.architecture");
-  if (!ARCHITECTURES.includes(architecture))
+  if (!Object.hasOwn(families, architecture))
     throw new InputError(
-      `gguf: ${metadata.file}: architecture "${architecture}" is unknown; known are ${ARCHITECTURES.join(", ")}`,
+      `gguf: ${metadata.file}: architecture "${architecture}" is unknown; known are ${Object.keys(families).join(", ")}`,
     );
   const size = (key: string, fallback?: number) =>
     metadata.integer(`${architecture}.${key}`, 1, SIZE_MAX, fallback);
@@ -58,19 +57,9 @@ export function configFromGguf({ metadata, tensors }: Gguf): ModelConfig {
     tied: !tensors.has("output.weight"),
   };
   checkSizes(metadata.file, config);
-  for (const spec of llamaWeights(config))
+  for (const spec of modelWeights(config))
     checkShape(metadata.file, requireTensor(metadata.file, tensors, ggufName(spec.name)), spec);
   return config;
-}
-
-/**
- * Row of the file that holds row `row` of the weight: llama.cpp stores the rows of q and k with the pairs of the rotation side by side,
- * Hugging Face with the first halves of all pairs before the second halves.
- */
-export function fileRow(spec: WeightSpec, { headSize }: ModelConfig, row: number): number {
-  if (spec.role !== "q" && spec.role !== "k") return row;
-  const [inHead, half] = [row % headSize, headSize / 2];
-  return row - inHead + (inHead < half ? 2 * inHead : 2 * (inHead - half) + 1);
 }
 
 function checkSizes(file: string, { heads, kvHeads, headSize, layers, ropeBase, eps }: ModelConfig): void {

@@ -19,7 +19,7 @@ import { accumulate, cacheWrite, store } from "../../engine/ops/state.ts";
 import { quantizeActivations } from "../../engine/transform/activations.ts";
 import { gradientOf } from "../../engine/transform/gradient.ts";
 import type { ModelConfig, Role, WeightSpec } from "./config.ts";
-import { llamaHead, llamaHidden, llamaWeights } from "./llama.ts";
+import { familyOf, modelWeights } from "./family.ts";
 
 /** Low-rank adapters on the linears of these roles: `adapters` of them in one bank, chosen per sequence. */
 export interface AdapterBank {
@@ -59,7 +59,7 @@ export function generateGraph(model: ModelSpec, { context, caches }: GenerateOpt
   const { config } = model;
   const width = config.kvHeads * config.headSize;
   graph.range("body");
-  const hidden = llamaHidden(config, {
+  const hidden = familyOf(config).hidden(config, {
     ...builder.wiring(),
     attend: (layer, q, k, v) => {
       const [keys, values] = ["k", "v"].map((name) =>
@@ -180,11 +180,11 @@ class Builder {
   private declareState(): void {
     const { graph, model } = this;
     if (this.full)
-      for (const { name, shape } of llamaWeights(model.config))
+      for (const { name, shape } of modelWeights(model.config))
         this.trained.push(graph.leaf("state", name, shape));
     if (!model.bank) return;
     const { rank, roles, adapters } = model.bank;
-    for (const { layer, role, shape } of llamaWeights(model.config)) {
+    for (const { layer, role, shape } of modelWeights(model.config)) {
       if (layer === undefined || !(roles as readonly string[]).includes(role)) continue;
       const [out, into] = shape;
       const leaf = (half: "a" | "b", size: readonly number[]) =>
@@ -206,7 +206,8 @@ class Builder {
 
   /** Hidden states without a cache: the keys are the batch's own rows. */
   hidden(): Value {
-    return llamaHidden(this.model.config, {
+    const { config } = this.model;
+    return familyOf(config).hidden(config, {
       ...this.wiring(),
       attend: (_layer, q, k, v) =>
         attention({ q, k, v, ...this.rows }, { ...this.heads, context: 0, caches: 0 }),
@@ -214,7 +215,8 @@ class Builder {
   }
 
   head(hidden: Value): Value {
-    return llamaHead(this.model.config, gather(hidden, this.outputRow), (spec) => this.weight(spec));
+    const { config } = this.model;
+    return familyOf(config).head(config, gather(hidden, this.outputRow), (spec) => this.weight(spec));
   }
 
   loss(logits: Value): { loss: Value; weight: Value } {

@@ -7,22 +7,13 @@ import { rmsNorm } from "../../engine/ops/rms_norm.ts";
 import { rope } from "../../engine/ops/rope.ts";
 import { swiglu } from "../../engine/ops/swiglu.ts";
 import type { ModelConfig, Role, WeightSpec } from "./config.ts";
+import type { Family, Wiring } from "./family.ts";
 
-/** How the layers are wired to the outside: where weights come from, what attends, what adapts. */
-export interface Wiring {
-  readonly token: Value;
-  readonly position: Value;
-  readonly rotary: Value;
-  weight(spec: WeightSpec): Value;
-  attend(layer: number, q: Value, k: Value, v: Value): Value;
-  /** What an adapter makes of y = x·Wᵀ. */
-  adapt(role: Role, layer: number, x: Value, y: Value): Value;
-}
+export const llama: Family = { weights, hidden, head, fileRow };
 
-/** Hidden states (T, C) after the last norm. */
-export function llamaHidden(config: ModelConfig, wiring: Wiring): Value {
+function hidden(config: ModelConfig, wiring: Wiring): Value {
   const { token, position, rotary } = wiring;
-  const specs = llamaLayerSpecs(config);
+  const specs = layerSpecs(config);
   let x = embedding(wiring.weight(embedSpec(config)), token);
   for (let layer = 0; layer < config.layers; layer++) {
     const { norm, linears } = specs(layer);
@@ -40,15 +31,13 @@ export function llamaHidden(config: ModelConfig, wiring: Wiring): Value {
   return rmsNorm(x, wiring.weight(finalNormSpec(config)), config.eps);
 }
 
-/** Logits (O, V) of hidden rows (O, C). */
-export function llamaHead(config: ModelConfig, hidden: Value, weight: Wiring["weight"]): Value {
-  return linear(hidden, weight(headSpec(config)));
+function head(config: ModelConfig, x: Value, weight: Wiring["weight"]): Value {
+  return linear(x, weight(headSpec(config)));
 }
 
-/** Every weight of the model, in the order of use. */
-export function llamaWeights(config: ModelConfig): WeightSpec[] {
+function weights(config: ModelConfig): WeightSpec[] {
   const layers = Array.from({ length: config.layers }, (_, layer) => {
-    const { norm, linears } = llamaLayerSpecs(config)(layer);
+    const { norm, linears } = layerSpecs(config)(layer);
     const { q, k, v, o, gate, up, down } = linears;
     return [norm.attention, q, k, v, o, norm.feedForward, gate, up, down];
   });
@@ -60,8 +49,16 @@ export function llamaWeights(config: ModelConfig): WeightSpec[] {
   ];
 }
 
-export function parameterCount(config: ModelConfig): number {
-  return llamaWeights(config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+/**
+ * llama.cpp stores the rows of q and k with the pairs of the rotation side by side, Hugging Face with the first halves of all pairs
+ * before the second halves.
+ */
+function fileRow({ role }: WeightSpec, { headSize }: ModelConfig) {
+  if (role !== "q" && role !== "k") return undefined;
+  return (row: number) => {
+    const [inHead, half] = [row % headSize, headSize / 2];
+    return row - inHead + (inHead < half ? 2 * inHead : 2 * (inHead - half) + 1);
+  };
 }
 
 function embedSpec({ vocabulary, channels }: ModelConfig): WeightSpec {
@@ -77,7 +74,7 @@ function finalNormSpec({ channels }: ModelConfig): WeightSpec {
   return { name: "model.norm.weight", shape: [channels], role: "norm" };
 }
 
-function llamaLayerSpecs({ channels, heads, kvHeads, headSize, feedForward }: ModelConfig) {
+function layerSpecs({ channels, heads, kvHeads, headSize, feedForward }: ModelConfig) {
   const sizes: Record<Role, readonly [string, number, number]> = {
     q: ["self_attn.q_proj", heads * headSize, channels],
     k: ["self_attn.k_proj", kvHeads * headSize, channels],

@@ -11,8 +11,8 @@ import type { Engine } from "../../engine/host/engine.ts";
 import type { Placement } from "../../engine/plan/program.ts";
 import type { Gguf, TensorInfo } from "../files/gguf.ts";
 import type { ModelConfig, WeightSpec } from "./config.ts";
-import { fileRow, ggufName } from "./from_gguf.ts";
-import { llamaWeights } from "./llama.ts";
+import { familyOf, modelWeights } from "./family.ts";
+import { ggufName } from "./from_gguf.ts";
 import { rotaryTable } from "./rotary.ts";
 
 /** Rows that the pack kernels take at once. */
@@ -40,7 +40,7 @@ export async function loadWeights(engine: Engine, config: ModelConfig, gguf: Ggu
   const rotary = engine.place("rotary");
   const [context, d] = rotary.value.shape as readonly number[];
   engine.f32("rotary").set(rotaryTable(context, d, config.ropeBase));
-  for (const spec of llamaWeights(config)) {
+  for (const spec of modelWeights(config)) {
     const tensor = gguf.tensors.get(ggufName(spec.name))!;
     const place = engine.place(spec.name);
     if (place.value.dtype === "f32") await loadRows(engine, gguf, spec, config);
@@ -57,14 +57,14 @@ async function rowsOf(
   first: number,
   rows: number,
 ) {
-  if (fileRow(spec, config, first) === first && spec.role !== "q" && spec.role !== "k")
-    return gguf.readRows(tensor, first, rows);
+  const fileRow = familyOf(config).fileRow(spec, config);
+  if (!fileRow) return gguf.readRows(tensor, first, rows);
   const bytes = new Uint8Array(rows * tensor.rowBytes);
   const head = config.headSize;
   for (let start = first - (first % head); start < first + rows; start += head) {
     const block = await gguf.readRows(tensor, start, head);
     for (let row = Math.max(first, start); row < Math.min(first + rows, start + head); row++) {
-      const from = (fileRow(spec, config, row) - start) * tensor.rowBytes;
+      const from = (fileRow(row) - start) * tensor.rowBytes;
       bytes.set(block.subarray(from, from + tensor.rowBytes), (row - first) * tensor.rowBytes);
     }
   }

@@ -2,30 +2,30 @@ import { fileDtypes } from "../../engine/dtypes/index.ts";
 import { writeGguf } from "../files/gguf_write.ts";
 import type { MetadataValue } from "../files/metadata.ts";
 import type { ModelConfig } from "./config.ts";
-import { fileRow, ggufName } from "./from_gguf.ts";
-import { llamaWeights } from "./llama.ts";
+import { familyOf, modelWeights } from "./family.ts";
+import { ggufName } from "./from_gguf.ts";
 
 type Pair = readonly [string, MetadataValue];
 
-/** Writes a Llama as F32 GGUF: weights row-major under their Hugging Face names, further metadata such as the vocabulary as given. */
+/** Writes a model as F32 GGUF: weights row-major under their Hugging Face names, further metadata such as the vocabulary as given. */
 export function saveModel(
   path: string,
   config: ModelConfig,
   weight: (name: string) => Float32Array,
   metadata: Iterable<Pair>,
 ): Promise<void> {
-  const tensors = llamaWeights(config).map((spec) => ({
+  const tensors = modelWeights(config).map((spec) => ({
     name: ggufName(spec.name),
     shape: spec.shape,
     type: fileDtypes.f32,
     data: () => {
       const values = weight(spec.name);
       const columns = spec.shape[spec.shape.length - 1];
+      const fileRow = familyOf(config).fileRow(spec, config);
+      if (!fileRow) return fileDtypes.f32.encode(values);
       const inFile = new Float32Array(values.length);
-      for (let row = 0; row * columns < values.length; row++) {
-        const to = spec.shape.length > 1 ? fileRow(spec, config, row) : row;
-        inFile.set(values.subarray(row * columns, (row + 1) * columns), to * columns);
-      }
+      for (let row = 0; row * columns < values.length; row++)
+        inFile.set(values.subarray(row * columns, (row + 1) * columns), fileRow(row) * columns);
       return fileDtypes.f32.encode(inFile);
     },
   }));

@@ -2,8 +2,8 @@
 import type { Engine } from "../../engine/host/engine.ts";
 import { normal, random, uniform } from "../../engine/random.ts";
 import type { ModelConfig } from "../models/config.ts";
+import { modelWeights } from "../models/family.ts";
 import { type AdapterBank, adapterName } from "../models/graphs.ts";
-import { llamaWeights } from "../models/llama.ts";
 import { rotaryTable } from "../models/rotary.ts";
 
 /**
@@ -13,7 +13,7 @@ import { rotaryTable } from "../models/rotary.ts";
 export function initializeModel(engine: Engine, config: ModelConfig, seed: number): void {
   const [context, d] = engine.place("rotary").value.shape as readonly number[];
   engine.f32("rotary").set(rotaryTable(context, d, config.ropeBase));
-  llamaWeights(config).forEach(({ name, role }, index) => {
+  modelWeights(config).forEach(({ name, role }, index) => {
     const values = engine.f32(name);
     const deviation = role === "o" || role === "down" ? 0.02 / Math.sqrt(2 * config.layers) : 0.02;
     for (let i = 0; i < values.length; i++)
