@@ -11,11 +11,11 @@ import { modelPaths, type Study } from "./study_file.ts";
 
 /** Opens every model's header and draws everybody of every task. Throws InputError. */
 export async function checkRunnable(study: Study): Promise<void> {
-  checkBaselines(study);
   for (const name of Object.keys(study.tasks)) {
     const place = study.whereIs(["tasks", name]);
     await explained(place, () => cohort(study, studyTask(study, name), name, study.seeds[0], study.users));
   }
+  checkBaselines(study);
   for (const [name, path] of modelPaths(study))
     await explained(study.whereIs(["models", name]), () => checkModel(path));
 }

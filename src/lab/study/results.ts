@@ -173,7 +173,10 @@ function takeLock(path: string, onMessage: (message: string) => void): string {
       return path;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      if (code !== "EEXIST") throw new InputError(`${path}: cannot be created: ${message}`);
+      if (code !== "EEXIST") {
+        fs.rmSync(path, { force: true }); // created, but on a full disk never written
+        throw new InputError(`${path}: cannot be created: ${message}`);
+      }
     }
     const owner = readLock(path);
     if (owner && (owner.host !== mine.host || isRunning(owner.pid))) {
