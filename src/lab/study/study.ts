@@ -2,8 +2,9 @@
 import fs from "node:fs";
 import path from "node:path";
 import { InputError } from "../../errors.ts";
+import { historyPicture } from "../report/picture.ts";
 import { writeReport } from "../report/report.ts";
-import { summaryText } from "../report/summary.ts";
+import { summaryMarkdown, summaryText } from "../report/summary.ts";
 import { selfCheck } from "./calibration.ts";
 import { checkRunnable } from "./check.ts";
 import { Results } from "./results.ts";
@@ -43,8 +44,19 @@ function report(study: Study, { rows, path: results }: Results, directory: strin
   const verdicts = studyVerdicts(study, rows);
   const page = path.join(directory, "report.html");
   writeReport(page, study, rows);
+  // For a README or an issue: the same verdicts as Markdown, the same curves as a picture.
+  writeFile(path.join(directory, "summary.md"), summaryMarkdown(study, verdicts));
+  writeFile(path.join(directory, "history.svg"), historyPicture(verdicts));
   const summary = summaryText(study, verdicts, selfCheck(verdicts.samples));
   return { verdicts, summary, results, report: page, rows: rows.length };
+}
+
+function writeFile(file: string, text: string): void {
+  try {
+    fs.writeFileSync(file, `${text.trimEnd()}\n`);
+  } catch (error) {
+    throw new InputError(`study: ${file}: cannot be written: ${(error as Error).message}`);
+  }
 }
 
 function makeDirectory(directory: string): void {
