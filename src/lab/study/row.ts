@@ -81,7 +81,7 @@ const audit = z.strictObject({
   /** Tokens of the longest prompt, and of the context the model was trained with (0 and 0 for a baseline). */
   longest_prompt: count,
   context: count,
-  /** Times the canary string of the items after the history was met in a prompt or a training batch. */
+  /** Times one of the user's test items was met in a prompt or among the items trained on. */
   canary_hits: count,
 });
 

@@ -329,16 +329,18 @@ function auditOf(
   const { owner, items } = historyOf(person, settings);
   const tests = testItems(person.user);
   const digestOf = (item: Item) => {
-    const of = tests.includes(item) ? person.user.id : owner.id;
+    const of = tests.some(({ id }) => id === item.id) ? person.user.id : owner.id;
     return itemDigest(settings.data, of, item.id, `${item.input}\n${item.output}`);
   };
   const shown = queries.filter((query) => query.shown.length);
+  const testDigests = tests.map(digestOf);
+  const trainedOn = trained?.checkpoint.items ?? [];
   return {
     model: bench?.digest ?? null,
     history_user: items.length ? owner.id : null,
     history_items: items.map(digestOf),
-    test_items: tests.map(digestOf),
-    trained_items: trained?.checkpoint.items.map(digestOf) ?? [],
+    test_items: testDigests,
+    trained_items: trainedOn.map(digestOf),
     items_shown: Math.max(0, ...queries.map((query) => query.shown.length)),
     shown_gaps: shown.map(({ item, shown: list }) => item.time - Math.max(...list.map(({ time }) => time))),
     training_gap: trained?.checkpoint.gap ?? null,
@@ -351,6 +353,8 @@ function auditOf(
       ),
     ),
     context: bench?.prompter.context ?? 0,
-    canary_hits: shown.filter((query) => query.shown.some((item) => tests.includes(item))).length,
+    canary_hits: [...shown.flatMap((query) => query.shown), ...trainedOn].filter((item) =>
+      testDigests.includes(digestOf(item)),
+    ).length,
   };
 }
