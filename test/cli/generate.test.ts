@@ -117,6 +117,8 @@ describe("endings", () => {
     "--n-ctx",
     "100001",
     "--tokens",
+    "--temperature",
+    "0", // this model's likeliest tokens never end the text
   ];
 
   test("Ctrl-C ends with 130 and says what was done", async () => {

@@ -81,7 +81,8 @@ describe("a run that does not come to its end", () => {
     expect(code, stderr).toBe(0);
     expect(stdout).toContain("report.html");
     expect(byKey(rowsIn(directory))).toEqual(byKey(whole));
-    expect(readdirSync(directory).sort()).toEqual(["report.html", "results.jsonl"]);
+    const files = ["history.svg", "report.html", "results.jsonl", "summary.md"];
+    expect(readdirSync(directory).sort()).toEqual(files);
   });
 
   test("Ctrl-C: exit code 130, rows kept, lock gone, no trace", async () => {

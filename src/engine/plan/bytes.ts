@@ -306,7 +306,7 @@ function floatOf(word: number): number {
   const value = new Float32Array(Uint32Array.of(word).buffer)[0];
   for (let digits = 1; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return short;
+    if (Object.is(Math.fround(short), value)) return short; // −0 is not 0
   }
   return value;
 }
