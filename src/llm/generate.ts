@@ -5,12 +5,13 @@ import { planError } from "../engine/host/errors.ts";
 import { compile, type Program } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
 import type { ModelFile } from "./model_file.ts";
-import { generateGraph } from "./models/graphs.ts";
+import { type Activations, generateGraph } from "./models/graphs.ts";
 import { loadWeights, STAGING_BYTES, type WeightType, weightDtypes } from "./models/load.ts";
 
 export interface GenerationSetup {
   /** Weights as the file has them, or encoded anew. */
   readonly type?: WeightType;
+  readonly activations?: Activations;
   /** Positions of the KV cache; default: what the model was trained for. */
   readonly context?: number;
   /** Rows of a prompt that run at once. */
@@ -37,7 +38,7 @@ const DEFAULT_ROWS = 128;
 export function compileGeneration(file: ModelFile, setup: GenerationSetup = {}): Program {
   const { type = "file", threads = 1, memoryLimit, context = file.config.context } = setup;
   const rows = Math.min(setup.rows ?? DEFAULT_ROWS, context);
-  const spec = { config: file.config, dtype: weightDtypes(file.gguf, type) };
+  const spec = { config: file.config, dtype: weightDtypes(file.gguf, type), activations: setup.activations };
   return compile(
     { generate: generateGraph(spec, { context, caches: 1 }) },
     { slots: { rows, sequences: 1, outputs: 1 }, threads, memoryLimit, arenaBytes: STAGING_BYTES },

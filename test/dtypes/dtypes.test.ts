@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { f16ToF32, f32ToF16 } from "../../src/engine/dtypes/f16.ts";
+import { f16ToF32, f32ToF16 } from "../../src/engine/dtypes/half.ts";
 import { bytesOf, dtypeOfGguf, fileDtypes, packedDtypes, packedOf } from "../../src/engine/dtypes/index.ts";
 import { callAt } from "../kernels/harness.ts";
 import { values } from "../kernels/products.ts";

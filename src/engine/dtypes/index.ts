@@ -1,8 +1,12 @@
 import type { FileDtype, PackedDtype } from "./dtype.ts";
-import { f16, f16_r16 } from "./f16.ts";
-import { f32, f32_r16 } from "./f32.ts";
-import { q4_0, q4_0_r8 } from "./q4_0.ts";
-import { q8_0, q8_0_r8 } from "./q8_0.ts";
+import { f16 } from "./file/f16.ts";
+import { f32 } from "./file/f32.ts";
+import { q4_0 } from "./file/q4_0.ts";
+import { q8_0 } from "./file/q8_0.ts";
+import { f16_r16 } from "./packed/f16_r16.ts";
+import { f32_r16 } from "./packed/f32_r16.ts";
+import { q4_0_r8 } from "./packed/q4_0_r8.ts";
+import { q8_0_r8 } from "./packed/q8_0_r8.ts";
 
 export type { Dtype, FileDtype, PackedDtype } from "./dtype.ts";
 export { paddedRows } from "./dtype.ts";
@@ -31,4 +35,9 @@ export function packedOf(dtype: FileDtype): PackedDtype {
 /** Bytes of `count` values, a whole number of blocks. */
 export function bytesOf(dtype: FileDtype, count: number): number {
   return (count / dtype.blockSize) * dtype.bytesPerBlock;
+}
+
+/** Rows of one dtype of files in another. */
+export function convert(from: FileDtype, to: FileDtype, bytes: Uint8Array): Uint8Array {
+  return from === to ? bytes : to.encode(from.decode(bytes));
 }

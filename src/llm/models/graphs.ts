@@ -33,7 +33,11 @@ export interface ModelSpec {
   /** Dtype of every weight in memory. */
   dtype(spec: WeightSpec): DtypeName;
   readonly bank?: AdapterBank;
+  /** What linears over quantized weights read at inference: int8 records (default), or f32 as in training. */
+  readonly activations?: Activations;
 }
+
+export type Activations = "int8" | "f32";
 
 /** Positions of the rotary table: the longest sequence that the program can hold. */
 export interface GenerateOptions {
@@ -77,7 +81,7 @@ export function generateGraph(model: ModelSpec, { context, caches }: GenerateOpt
   store(graph.leaf("output", "logits", logits.shape), logits);
   const next = sample(logits);
   store(graph.leaf("output", "next_token", next.shape, "u32"), next);
-  return quantizeActivations(graph);
+  return builder.finished();
 }
 
 /**
@@ -93,7 +97,7 @@ export function scoreGraph(model: ModelSpec, { context }: { context: number }): 
   const { loss } = builder.loss(logits);
   store(builder.graph.leaf("output", "logits", logits.shape), logits);
   store(builder.graph.leaf("output", "loss", loss.shape), loss);
-  return quantizeActivations(builder.graph);
+  return builder.finished();
 }
 
 /**
@@ -224,6 +228,11 @@ class Builder {
     const weight = this.graph.leaf("input", "weight", ["outputs"]);
     const [loss] = crossEntropy(logits, target, weight);
     return { loss, weight: reshape(weight, ["outputs", 1]) };
+  }
+
+  /** The graph, its activations as the model asks for them. */
+  finished(): Graph {
+    return this.model.activations === "f32" ? this.graph : quantizeActivations(this.graph);
   }
 
   private weight(spec: WeightSpec): Value {

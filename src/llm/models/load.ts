@@ -1,6 +1,7 @@
 /** Weights from a file into a program's memory, in groups of rows through the idle arena: no tensor ever exists twice. */
 import { REGION_ARENA } from "../../../kernels/layout.ts";
 import {
+  convert,
   type FileDtypeName,
   fileDtypes,
   type PackedDtypeName,
@@ -114,7 +115,7 @@ async function packRows(
   for (let first = 0; first < n; first += group) {
     const rows = Math.min(group, n - first);
     const bytes = await rowsOf(gguf, tensor, spec, config, first, rows);
-    const encoded = from === wanted ? bytes : wanted.encode(from.decode(bytes));
+    const encoded = convert(from, wanted, bytes);
     engine.bytes(staging, encoded.length).set(encoded);
     const rowBytes = encoded.length / rows;
     for (let row = 0; row < rows; row += PACK_ROWS)
