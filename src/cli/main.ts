@@ -43,6 +43,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./quantize.ts")).quantizeCommand(),
   },
   {
+    name: "models",
+    summary: "fetch two real models into the cache",
+    load: async () => (await import("./models.ts")).modelsCommand(),
+  },
+  {
     name: "pretrain",
     summary: "make a model of the box again",
     load: async () => (await import("./pretrain.ts")).pretrainCommand(),
