@@ -6,7 +6,7 @@
  * sums keys in four lanes by key mod 4; an output sums keys ascending. Two neighbouring units that see the same keys
  * share the loads of a tile.
  */
-import { ERROR_NONE, ERROR_POSITION, ERROR_SEQUENCE, SEQUENCE_CACHE, SEQUENCE_FIRST_ROW } from "./layout";
+import { ERROR_DIMENSION, ERROR_NONE, ERROR_POSITION, ERROR_SEQUENCE, SEQUENCE_CACHE, SEQUENCE_FIRST_ROW } from "./layout";
 import { cell, check_heads, kv_head, quads } from "./attention_shape";
 import { dots_1, dots_2, sums_1, sums_2 } from "./attention_tiles";
 import { PAGE, PAGE_INFINITY } from "./constants";
@@ -46,7 +46,7 @@ export function cache_write(o: usize, begin: i32, end: i32, scratch: usize): i32
  * out = softmax(scale·q·kᵀ)·v, lse = ln Σ exp(scale·q·k).
  * q (T,H·D), k, v, out (T,H·D), lse (T,H), position u32[T], sequence u32[T], sequences (S). With context 0 row t sees
  * the rows of its own sequence up to itself, k and v being (T,G·D); else keys 0 … position[t] of its cache, k and v
- * being (caches·context, G·D).
+ * being (caches·context, G·D). A window w > 0 leaves of those keys the last w.
  * Scratch: scores of two units, 2·⌈context or T⌉₄ floats. Unit: (head, row), u = h·T + t.
  */
 export function attention(o: usize, begin: i32, end: i32, scratch: usize): i32 {
@@ -59,6 +59,7 @@ export function attention(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const code = check_units(begin, end, <u64>t * <u64>heads);
   if (code != ERROR_NONE) return code;
   const wrong = check_heads(o, 10);
+  if (scalar(o, 15) < 0) return fail(ERROR_DIMENSION, 15, <u64>scalar(o, 15), 0);
   if (wrong != ERROR_NONE) return wrong;
   const rows = extent(t, heads, d);
   const keys = context ? extent(caches, context, kv_heads, d) : extent(t, kv_heads, d);
@@ -99,6 +100,7 @@ function first_key(o: usize, u: i32): i64 {
   const entry = sequence_of(o, 6, <usize>row, t, scalar(o, 9));
   if (!entry) return -1;
   let key = <i64>load<u32>(entry + SEQUENCE_FIRST_ROW);
+  let last = <i64>row;
   if (context) {
     const cache = load<u32>(entry + SEQUENCE_CACHE);
     if (cache >= <u32>scalar(o, 14)) {
@@ -111,7 +113,10 @@ function first_key(o: usize, u: i32): i64 {
       return -1;
     }
     key = <i64>cache * <i64>context;
+    last = key + <i64>position;
   }
+  const window = <i64>scalar(o, 15);
+  if (window) key = max(key, last - window + 1);
   return (key * <i64>scalar(o, 11) + <i64>kv_head(u / t, scalar(o, 10), scalar(o, 11))) * (<i64>scalar(o, 12) << 2);
 }
 
@@ -119,16 +124,20 @@ function first_key(o: usize, u: i32): i64 {
 function key_count(o: usize, u: i32): usize {
   const t = scalar(o, 8);
   const row = <usize>(u % t);
-  if (scalar(o, 13)) return <usize>load<u32>(address(o, 5) + (row << 2)) + 1;
-  const entry = sequence_of(o, 6, row, t, scalar(o, 9));
-  return row - <usize>load<u32>(entry + SEQUENCE_FIRST_ROW) + 1;
+  const window = <usize>scalar(o, 15);
+  let count = <usize>load<u32>(address(o, 5) + (row << 2)) + 1;
+  if (!scalar(o, 13)) {
+    const entry = sequence_of(o, 6, row, t, scalar(o, 9));
+    count = row - <usize>load<u32>(entry + SEQUENCE_FIRST_ROW) + 1;
+  }
+  return window ? min(count, window) : count;
 }
 
 function attend_1(o: usize, u: i32, k: usize, v: usize, stride: usize, d_bytes: usize, p: usize): void {
   const at = cell(u, scalar(o, 8), scalar(o, 10));
   const count = key_count(o, u);
   const out = address(o, 3) + at * d_bytes;
-  dots_1(address(o, 0) + at * d_bytes, k, stride, count, d_bytes, float(o, 15), p);
+  dots_1(address(o, 0) + at * d_bytes, k, stride, count, d_bytes, float(o, 16), p);
   const sum = softmax(p, count, address(o, 4) + (at << 2));
   memory.fill(out, 0, d_bytes);
   sums_1(p, v, stride, count, d_bytes, out);
@@ -144,7 +153,7 @@ function attend_2(o: usize, u: i32, k: usize, v: usize, stride: usize, d_bytes: 
   const q = address(o, 0);
   const out0 = address(o, 3) + at0 * d_bytes;
   const out1 = address(o, 3) + at1 * d_bytes;
-  dots_2(q + at0 * d_bytes, q + at1 * d_bytes, k, stride, max(count0, count1), d_bytes, float(o, 15), p0, p1);
+  dots_2(q + at0 * d_bytes, q + at1 * d_bytes, k, stride, max(count0, count1), d_bytes, float(o, 16), p0, p1);
   const sum0 = softmax(p0, count0, address(o, 4) + (at0 << 2));
   const sum1 = softmax(p1, count1, address(o, 4) + (at1 << 2));
   memory.fill(out0, 0, d_bytes);

@@ -4,14 +4,14 @@
  * dk = scale·Σ_queries ds·q, dv = Σ_queries p·dout.
  *
  * Two passes without atomics, dq by query rows and then dk, dv by key rows, with the tiles and orders of the forward
- * pass.
+ * pass. With a window w a row sees the last w of its keys, and a key is seen by w rows.
  */
 import { cell, check_heads, kv_head, quads } from "./attention_shape";
 import { dot, dots_1, dots_2, sums_1, sums_2 } from "./attention_tiles";
 import { exp_lanes } from "./exp";
 import { check_units, extent } from "./extent";
-import { ERROR_NONE, SEQUENCE_FIRST_ROW, SEQUENCE_ROWS } from "./layout";
-import { address, failed, float, has, has_scratch, scalar } from "./operands";
+import { ERROR_DIMENSION, ERROR_NONE, SEQUENCE_FIRST_ROW, SEQUENCE_ROWS } from "./layout";
+import { address, fail, failed, float, has, has_scratch, scalar } from "./operands";
 import { sequence_of } from "./sequences";
 
 /**
@@ -28,6 +28,7 @@ export function attention_grad_q(o: usize, begin: i32, end: i32, scratch: usize)
   if (code != ERROR_NONE) return code;
   const wrong = check_heads(o, 12);
   if (wrong != ERROR_NONE) return wrong;
+  if (scalar(o, 15) < 0) return fail(ERROR_DIMENSION, 15, <u64>scalar(o, 15), 0);
   const rows = extent(t, heads, d);
   if (!has(o, 0, rows) || !has(o, 3, rows) || !has(o, 4, rows) || !has(o, 6, rows)) return failed();
   if (!has(o, 1, extent(t, kv_heads, d)) || !has(o, 2, extent(t, kv_heads, d))) return failed();
@@ -51,52 +52,67 @@ export function attention_grad_q(o: usize, begin: i32, end: i32, scratch: usize)
   return ERROR_NONE;
 }
 
-/** Unit u, whose keys start at row `first`. */
+/** First key that `row`, of a sequence that starts at `first`, sees. */
+function window_start(o: usize, row: usize, first: usize): usize {
+  const window = <usize>scalar(o, 15);
+  return window && row - first >= window ? row - window + 1 : first;
+}
+
+/** Unit u, whose sequence starts at row `first`. */
 function grad_q_1(o: usize, u: i32, first: usize, scratch: usize): void {
   const t = scalar(o, 10);
   const bytes = <usize>scalar(o, 14) << 2;
   const at = cell(u, t, scalar(o, 12));
-  const count = <usize>(u % t) - first + 1;
+  const start = window_start(o, <usize>(u % t), first);
+  const count = <usize>(u % t) - start + 1;
   const stride = <usize>scalar(o, 13) * bytes;
-  const keys = first * stride + <usize>kv_head(u / t, scalar(o, 12), scalar(o, 13)) * bytes;
+  const keys = start * stride + <usize>kv_head(u / t, scalar(o, 12), scalar(o, 13)) * bytes;
   const products = scratch + quads(t);
-  dots_1(address(o, 0) + at * bytes, address(o, 1) + keys, stride, count, bytes, float(o, 15), scratch);
+  dots_1(address(o, 0) + at * bytes, address(o, 1) + keys, stride, count, bytes, float(o, 16), scratch);
   dots_1(address(o, 4) + at * bytes, address(o, 2) + keys, stride, count, bytes, 1, products);
   score_gradients(o, at, scratch, products, count);
   const dq = address(o, 6) + at * bytes;
   memory.fill(dq, 0, bytes);
   sums_1(products, address(o, 1) + keys, stride, count, bytes, dq);
-  scale_row(dq, bytes, float(o, 15));
+  scale_row(dq, bytes, float(o, 16));
 }
 
-/** Units u and u + 1, rows of one sequence and head: the second sees one key more. */
+/**
+ * Units u and u + 1, rows of one sequence and head: the second sees one key more, and not the first one's first where
+ * the window has moved on. Both get products with the keys of either.
+ */
 function grad_q_2(o: usize, u: i32, first: usize, scratch: usize): void {
   const t = scalar(o, 10);
   const bytes = <usize>scalar(o, 14) << 2;
   const at0 = cell(u, t, scalar(o, 12));
   const at1 = cell(u + 1, t, scalar(o, 12));
-  const shared = <usize>(u % t) - first + 1;
+  const row = <usize>(u % t);
+  const start = window_start(o, row, first);
+  const moved = window_start(o, row + 1, first) - start;
+  const count = row - start + 1;
   const stride = <usize>scalar(o, 13) * bytes;
-  const keys = first * stride + <usize>kv_head(u / t, scalar(o, 12), scalar(o, 13)) * bytes;
+  const keys = start * stride + <usize>kv_head(u / t, scalar(o, 12), scalar(o, 13)) * bytes;
   const k = address(o, 1) + keys;
   const q = address(o, 0);
   const dout = address(o, 4);
   const scores1 = scratch + quads(t);
   const products0 = scores1 + quads(t);
   const products1 = products0 + quads(t);
-  dots_2(q + at0 * bytes, q + at1 * bytes, k, stride, shared + 1, bytes, float(o, 15), scratch, scores1);
+  dots_2(q + at0 * bytes, q + at1 * bytes, k, stride, count + 1, bytes, float(o, 16), scratch, scores1);
   const v = address(o, 2) + keys;
-  dots_2(dout + at0 * bytes, dout + at1 * bytes, v, stride, shared + 1, bytes, 1, products0, products1);
-  score_gradients(o, at0, scratch, products0, shared);
-  score_gradients(o, at1, scores1, products1, shared + 1);
+  dots_2(dout + at0 * bytes, dout + at1 * bytes, v, stride, count + 1, bytes, 1, products0, products1);
+  score_gradients(o, at0, scratch, products0, count);
+  score_gradients(o, at1, scores1, products1, count + 1);
   const dq0 = address(o, 6) + at0 * bytes;
   const dq1 = address(o, 6) + at1 * bytes;
   memory.fill(dq0, 0, bytes);
   memory.fill(dq1, 0, bytes);
-  sums_2(products0, products1, k, stride, shared, bytes, dq0, dq1);
-  sums_1(products1 + (shared << 2), k + shared * stride, stride, 1, bytes, dq1);
-  scale_row(dq0, bytes, float(o, 15));
-  scale_row(dq1, bytes, float(o, 15));
+  sums_1(products0, k, stride, moved, bytes, dq0);
+  const skip = moved << 2;
+  sums_2(products0 + skip, products1 + skip, k + moved * stride, stride, count - moved, bytes, dq0, dq1);
+  sums_1(products1 + (count << 2), k + count * stride, stride, 1, bytes, dq1);
+  scale_row(dq0, bytes, float(o, 16));
+  scale_row(dq1, bytes, float(o, 16));
 }
 
 /** Stores delta of the (row, head) `at`; products[j] becomes ds[j] = exp(scores[j] − lse)·(products[j] − delta). */
@@ -127,6 +143,7 @@ export function attention_grad_kv(o: usize, begin: i32, end: i32, scratch: usize
   if (code != ERROR_NONE) return code;
   const wrong = check_heads(o, 12);
   if (wrong != ERROR_NONE) return wrong;
+  if (scalar(o, 15) < 0) return fail(ERROR_DIMENSION, 15, <u64>scalar(o, 15), 0);
   const rows = extent(t, kv_heads, d);
   if (!has(o, 0, extent(t, heads, d)) || !has(o, 3, extent(t, heads, d))) return failed();
   if (!has(o, 1, rows) || !has(o, 2, rows) || !has(o, 6, rows) || !has(o, 7, rows)) return failed();
@@ -141,13 +158,15 @@ export function attention_grad_kv(o: usize, begin: i32, end: i32, scratch: usize
     const last = <i32>(load<u32>(entry + SEQUENCE_FIRST_ROW) + load<u32>(entry + SEQUENCE_ROWS));
     const next = u + 1 < end && row + 1 < t ? sequence_of(o, 8, <usize>row + 1, t, scalar(o, 11)) : 0;
     const keys = next == entry ? 2 : 1;
-    grad_kv(o, u, keys, <usize>(last - row), scratch);
+    const seen = <usize>(last - row);
+    const window = <usize>scalar(o, 15);
+    grad_kv(o, u, keys, window ? min(seen, window + <usize>keys - 1) : seen, scratch);
     u += keys;
   }
   return ERROR_NONE;
 }
 
-/** dk and dv of unit u, or of u and u + 1 (`keys` 2), from the `count` queries that see u and all heads of the group. */
+/** dk and dv of unit u, or of u and u + 1 (`keys` 2), from the `count` queries that see either, over all heads of the group. */
 function grad_kv(o: usize, u: i32, keys: i32, count: usize, scratch: usize): void {
   const t = scalar(o, 10);
   const heads = scalar(o, 12);
@@ -164,7 +183,7 @@ function grad_kv(o: usize, u: i32, keys: i32, count: usize, scratch: usize): voi
     if (keys == 2) grad_kv_2(o, at, u % t, head, count, scratch);
     else grad_kv_1(o, at, u % t, head, count, scratch);
   }
-  for (let key = at; key < end; key += <usize>kv_heads * bytes) scale_row(address(o, 6) + key, bytes, float(o, 15));
+  for (let key = at; key < end; key += <usize>kv_heads * bytes) scale_row(address(o, 6) + key, bytes, float(o, 16));
 }
 
 /** Adds what `count` queries from `row` on, of one head, give to the key at byte `at` of k. */
@@ -176,7 +195,7 @@ function grad_kv_1(o: usize, at: usize, row: i32, head: i32, count: usize, scrat
   const products = scratch + size;
   const q = address(o, 0) + queries;
   const dout = address(o, 3) + queries;
-  dots_1(address(o, 1) + at, q, stride, count, bytes, float(o, 15), scratch);
+  dots_1(address(o, 1) + at, q, stride, count, bytes, float(o, 16), scratch);
   dots_1(address(o, 2) + at, dout, stride, count, bytes, 1, products);
   gather_head(o, row, head, count, scratch + 4 * size, scratch + 5 * size);
   probabilities(scratch, products, scratch + 4 * size, scratch + 5 * size, count);
@@ -184,7 +203,7 @@ function grad_kv_1(o: usize, at: usize, row: i32, head: i32, count: usize, scrat
   sums_1(products, q, stride, count, bytes, address(o, 6) + at);
 }
 
-/** `grad_kv_1` for keys `row` and `row` + 1; the first query sees only the first of them. */
+/** `grad_kv_1` for keys `row` and `row` + 1: the first query sees only the first, the last of a window only the second. */
 function grad_kv_2(o: usize, at: usize, row: i32, head: i32, count: usize, scratch: usize): void {
   const bytes = <usize>scalar(o, 14) << 2;
   const stride = <usize>scalar(o, 12) * bytes;
@@ -200,17 +219,21 @@ function grad_kv_2(o: usize, at: usize, row: i32, head: i32, count: usize, scrat
   const k = address(o, 1) + at;
   const v = address(o, 2) + at;
   const key_stride = <usize>scalar(o, 13) * bytes;
-  dots_2(k, k + key_stride, q, stride, count, bytes, float(o, 15), scratch, p1);
+  dots_2(k, k + key_stride, q, stride, count, bytes, float(o, 16), scratch, p1);
   dots_2(v, v + key_stride, dout, stride, count, bytes, 1, ds0, ds1);
   gather_head(o, row, head, count, lse, delta);
   probabilities(scratch, ds0, lse, delta, count);
   probabilities(p1, ds1, lse, delta, count);
   const dk = address(o, 6) + at;
   const dv = address(o, 7) + at;
+  const window = <usize>scalar(o, 15);
+  const last = window && count > window ? window : count; // the queries before it see the first key
   sums_1(scratch, dout, stride, 1, bytes, dv);
-  sums_2(scratch + 4, p1 + 4, dout + stride, stride, count - 1, bytes, dv, dv + key_stride);
+  sums_2(scratch + 4, p1 + 4, dout + stride, stride, last - 1, bytes, dv, dv + key_stride);
+  sums_1(p1 + (last << 2), dout + last * stride, stride, count - last, bytes, dv + key_stride);
   sums_1(ds0, q, stride, 1, bytes, dk);
-  sums_2(ds0 + 4, ds1 + 4, q + stride, stride, count - 1, bytes, dk, dk + key_stride);
+  sums_2(ds0 + 4, ds1 + 4, q + stride, stride, last - 1, bytes, dk, dk + key_stride);
+  sums_1(ds1 + (last << 2), q + last * stride, stride, count - last, bytes, dk + key_stride);
 }
 
 /** Columns of lse and delta of one head, from `row` on. */

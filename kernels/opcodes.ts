@@ -55,12 +55,12 @@ export const OP_RMS_NORM_GRAD_W = 30;
 export const OP_ROPE = 32;
 // x (T,C), cache (caches·context, C), position u32[T], sequence u32[T], sequences (S) | t c s context caches    unit: a row
 export const OP_CACHE_WRITE = 33;
-// q (T,H·D), k, v, out (T,H·D), lse (T,H), position u32[T], sequence u32[T], sequences (S) | t s heads kv_heads d context caches, float scale
+// q (T,H·D), k, v, out (T,H·D), lse (T,H), position u32[T], sequence u32[T], sequences (S) | t s heads kv_heads d context caches window, float scale
 // context = 0: keys are the batch's own rows (T,G·D); else k and v are caches (caches·context, G·D)      unit: (head, row), head-major: u = h·T + t
 export const OP_ATTENTION = 34;
-// q, k, v, out, dout (T,H·D), lse (T,H), dq (T,H·D), delta (T,H), sequence u32[T], sequences | t s heads kv_heads d, float scale   unit: (head, row)
+// q, k, v, out, dout (T,H·D), lse (T,H), dq (T,H·D), delta (T,H), sequence u32[T], sequences | t s heads kv_heads d window, float scale   unit: (head, row)
 export const OP_ATTENTION_GRAD_Q = 35;
-// q, k, v, dout, lse, delta, dk (T,G·D), dv (T,G·D), sequence u32[T], sequences | t s heads kv_heads d, float scale   unit: (kv head, row)
+// q, k, v, dout, lse, delta, dk (T,G·D), dv (T,G·D), sequence u32[T], sequences | t s heads kv_heads d window, float scale   unit: (kv head, row)
 export const OP_ATTENTION_GRAD_KV = 36;
 
 // gate (T,F), up (T,F), y (T,F) | t f          y = gate·σ(gate)·up                                        unit: a row

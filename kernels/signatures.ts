@@ -95,11 +95,11 @@ export function signature(opcode: u32): u32 {
     case op.OP_CACHE_WRITE:
       return takes(5, B, C | D | E, 5, 0);
     case op.OP_ATTENTION:
-      return takes(8, D | E, F | G | H, 7, 1);
+      return takes(8, D | E, F | G | H, 8, 1);
     case op.OP_ATTENTION_GRAD_Q:
-      return takes(10, G | H, I | J, 5, 1);
+      return takes(10, G | H, I | J, 6, 1);
     case op.OP_ATTENTION_GRAD_KV:
-      return takes(10, G | H, I | J, 5, 1);
+      return takes(10, G | H, I | J, 6, 1);
     case op.OP_SWIGLU:
       return takes(3, C, 0, 2, 0);
     case op.OP_SWIGLU_GRAD:

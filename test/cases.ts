@@ -59,12 +59,19 @@ function sequences(rows: number): { table: CaseInput; sequence: CaseInput; posit
   };
 }
 
-function attentionCase(rows: number, heads: number, kvHeads: number, d: number, context: number): OpCase {
+function attentionCase(
+  rows: number,
+  heads: number,
+  kvHeads: number,
+  d: number,
+  context: number,
+  window = 0,
+): OpCase {
   const { table, sequence, position } = sequences(rows);
   const keys = context ? 3 * context : rows;
   return {
     op: ops.attention,
-    label: `rows ${rows}, heads ${heads}/${kvHeads}, d ${d}, ${context ? `cache of ${context}` : "own rows"}`,
+    label: `rows ${rows}, heads ${heads}/${kvHeads}, d ${d}, ${context ? `cache of ${context}` : "own rows"}, window ${window}`,
     inputs: [
       matrix(rows, heads * d),
       matrix(keys, kvHeads * d),
@@ -73,7 +80,7 @@ function attentionCase(rows: number, heads: number, kvHeads: number, d: number, 
       sequence,
       table,
     ],
-    attributes: { heads, kvHeads, d, scale: d ** -0.5, context, caches: context ? 3 : 0 },
+    attributes: { heads, kvHeads, d, scale: d ** -0.5, context, caches: context ? 3 : 0, window },
   };
 }
 
@@ -116,6 +123,8 @@ export const cases: readonly OpCase[] = [
   attentionCase(12, 3, 3, 16, 0),
   attentionCase(7, 4, 2, 8, 5),
   attentionCase(23, 2, 1, 20, 9),
+  attentionCase(16, 4, 2, 8, 0, 3),
+  attentionCase(23, 2, 1, 20, 9, 4),
   adapterCase(3, 8, 4, false),
   adapterCase(7, 4, 19, true),
   adapterCase(18, 33, 8, true),

@@ -15,6 +15,7 @@ interface Batch {
   readonly heads: number;
   readonly kvHeads: number;
   readonly d: number;
+  readonly window?: number;
 }
 
 /** Rows of sequences laid one after the other. */
@@ -41,7 +42,7 @@ function reference(
   q: ArrayLike<number>,
   k: ArrayLike<number>,
   v: ArrayLike<number>,
-  { lengths, heads, kvHeads, d }: Batch,
+  { lengths, heads, kvHeads, d, window = 0 }: Batch,
 ) {
   const { t, sequence, table } = rowsOf(lengths);
   const out = new Array(t * heads * d).fill(0);
@@ -50,7 +51,8 @@ function reference(
     for (let head = 0; head < heads; head++) {
       const kv = Math.floor((head * kvHeads) / heads);
       const scores: number[] = [];
-      for (let key = table[sequence[row]].first; key <= row; key++) {
+      const first = Math.max(table[sequence[row]].first, window ? row - window + 1 : 0);
+      for (let key = first; key <= row; key++) {
         let dot = 0;
         for (let i = 0; i < d; i++) dot += q[(row * heads + head) * d + i] * k[(key * kvHeads + kv) * d + i];
         scores.push(dot / Math.sqrt(d));
@@ -60,7 +62,7 @@ function reference(
       lse[row * heads + head] = top + Math.log(sum);
       scores.forEach((score, j) => {
         const p = Math.exp(score - top) / sum;
-        const key = table[sequence[row]].first + j;
+        const key = first + j;
         for (let i = 0; i < d; i++) out[(row * heads + head) * d + i] += p * v[(key * kvHeads + kv) * d + i];
       });
     }
@@ -84,6 +86,7 @@ function uncached(batch: Batch, { t, q, k, v, out, lse }: ReturnType<typeof inpu
     batch.d,
     0,
     0,
+    batch.window ?? 0,
     { float: 1 / Math.sqrt(batch.d) },
   ];
   return [q, k, v, out, lse, position, sequence, sequenceTable(table), ...scalars];
@@ -100,10 +103,18 @@ const BATCHES: readonly Batch[] = [
   { lengths: [2, 19], heads: 5, kvHeads: 2, d: 20 },
   { lengths: [9, 9], heads: 2, kvHeads: 1, d: 128 },
 ];
-const name = ({ lengths, heads, kvHeads, d }: Batch) => `rows ${lengths} heads ${heads}/${kvHeads} D ${d}`;
+const WINDOWS: readonly Batch[] = [
+  { lengths: [9], heads: 3, kvHeads: 1, d: 8, window: 1 },
+  { lengths: [1, 17, 3], heads: 4, kvHeads: 2, d: 4, window: 2 },
+  { lengths: [13, 6], heads: 5, kvHeads: 2, d: 20, window: 5 },
+  { lengths: [11], heads: 2, kvHeads: 1, d: 16, window: 8 },
+  { lengths: [7, 5], heads: 2, kvHeads: 2, d: 8, window: 7 },
+];
+const name = ({ lengths, heads, kvHeads, d, window = 0 }: Batch) =>
+  `rows ${lengths} heads ${heads}/${kvHeads} D ${d} window ${window}`;
 
 describe("attention", () => {
-  test.each(BATCHES.map((batch) => [name(batch), batch] as const))("%s", (_, batch) => {
+  test.each([...BATCHES, ...WINDOWS].map((batch) => [name(batch), batch] as const))("%s", (_, batch) => {
     const values = inputs(batch);
     const { t, q, k, v, out, lse } = values;
     runParts("attention", uncached(batch, values), [3, 4], t * batch.heads, scratchOf("attention", t));
@@ -112,61 +123,64 @@ describe("attention", () => {
     expectClose(lse, expected.lse, 2e-6, "lse");
   });
 
-  test("a row has the same bits whatever the batch, the cut of the prompt, and with a cache", () => {
-    const [heads, kvHeads, d, length, context, caches] = [6, 2, 16, 21, 32, 3];
-    const batch = { lengths: [length], heads, kvHeads, d };
-    const whole = inputs(batch, 5);
-    expect(
-      call("attention", uncached(batch, whole), [[0, length * heads]], scratchOf("attention", length)),
-    ).toBe(0);
+  test.each([0, 6])(
+    "a row has the same bits whatever the batch, the cut of the prompt, and with a cache (window %i)",
+    (window) => {
+      const [heads, kvHeads, d, length, context, caches] = [6, 2, 16, 21, 32, 3];
+      const batch = { lengths: [length], heads, kvHeads, d, window };
+      const whole = inputs(batch, 5);
+      expect(
+        call("attention", uncached(batch, whole), [[0, length * heads]], scratchOf("attention", length)),
+      ).toBe(0);
 
-    const together = { lengths: [4, length, 7], heads, kvHeads, d };
-    const mixed = inputs(together, 8);
-    mixed.q.set(whole.q, 4 * heads * d);
-    mixed.k.set(whole.k, 4 * kvHeads * d);
-    mixed.v.set(whole.v, 4 * kvHeads * d);
-    expect(
-      call("attention", uncached(together, mixed), [[0, mixed.t * heads]], scratchOf("attention", mixed.t)),
-    ).toBe(0);
-    expect(mixed.out.slice(4 * heads * d, (4 + length) * heads * d)).toEqual(whole.out);
-    expect(mixed.lse.slice(4 * heads, (4 + length) * heads)).toEqual(whole.lse);
+      const together = { lengths: [4, length, 7], heads, kvHeads, d, window };
+      const mixed = inputs(together, 8);
+      mixed.q.set(whole.q, 4 * heads * d);
+      mixed.k.set(whole.k, 4 * kvHeads * d);
+      mixed.v.set(whole.v, 4 * kvHeads * d);
+      expect(
+        call("attention", uncached(together, mixed), [[0, mixed.t * heads]], scratchOf("attention", mixed.t)),
+      ).toBe(0);
+      expect(mixed.out.slice(4 * heads * d, (4 + length) * heads * d)).toEqual(whole.out);
+      expect(mixed.lse.slice(4 * heads, (4 + length) * heads)).toEqual(whole.lse);
 
-    for (const cuts of [[length], [8, 8, 5], [20, 1], new Array(length).fill(1)]) {
-      const [cacheK, cacheV] = [0, 1].map((i) => floats(caches * context * kvHeads * d, 40 + i));
-      let done = 0;
-      for (const rows of cuts) {
-        const part = (array: Float32Array, columns: number) =>
-          array.slice(done * columns, (done + rows) * columns);
-        const position = Uint32Array.from({ length: rows }, (_, i) => done + i);
-        const sequence = new Uint32Array(rows);
-        const table = sequenceTable([{ first: 0, rows, cache: 2 }]);
-        for (const [array, cache] of [
-          [whole.k, cacheK],
-          [whole.v, cacheV],
-        ] as const) {
-          const operands = [part(array, kvHeads * d), cache, position, sequence, table];
-          runParts("cache_write", [...operands, rows, kvHeads * d, 1, context, caches], [1], rows);
+      for (const cuts of [[length], [8, 8, 5], [20, 1], new Array(length).fill(1)]) {
+        const [cacheK, cacheV] = [0, 1].map((i) => floats(caches * context * kvHeads * d, 40 + i));
+        let done = 0;
+        for (const rows of cuts) {
+          const part = (array: Float32Array, columns: number) =>
+            array.slice(done * columns, (done + rows) * columns);
+          const position = Uint32Array.from({ length: rows }, (_, i) => done + i);
+          const sequence = new Uint32Array(rows);
+          const table = sequenceTable([{ first: 0, rows, cache: 2 }]);
+          for (const [array, cache] of [
+            [whole.k, cacheK],
+            [whole.v, cacheV],
+          ] as const) {
+            const operands = [part(array, kvHeads * d), cache, position, sequence, table];
+            runParts("cache_write", [...operands, rows, kvHeads * d, 1, context, caches], [1], rows);
+          }
+          const [out, lse] = [new Float32Array(rows * heads * d), new Float32Array(rows * heads)];
+          const scalars = [rows, 1, heads, kvHeads, d, context, caches, window, { float: 1 / Math.sqrt(d) }];
+          const operands = [
+            part(whole.q, heads * d),
+            cacheK,
+            cacheV,
+            out,
+            lse,
+            position,
+            sequence,
+            table,
+            ...scalars,
+          ];
+          runParts("attention", operands, [3, 4], rows * heads, scratchOf("attention", rows, context));
+          expect(out).toEqual(part(whole.out, heads * d));
+          expect(lse).toEqual(part(whole.lse, heads));
+          done += rows;
         }
-        const [out, lse] = [new Float32Array(rows * heads * d), new Float32Array(rows * heads)];
-        const scalars = [rows, 1, heads, kvHeads, d, context, caches, { float: 1 / Math.sqrt(d) }];
-        const operands = [
-          part(whole.q, heads * d),
-          cacheK,
-          cacheV,
-          out,
-          lse,
-          position,
-          sequence,
-          table,
-          ...scalars,
-        ];
-        runParts("attention", operands, [3, 4], rows * heads, scratchOf("attention", rows, context));
-        expect(out).toEqual(part(whole.out, heads * d));
-        expect(lse).toEqual(part(whole.lse, heads));
-        done += rows;
       }
-    }
-  });
+    },
+  );
 
   test("a key that is not finite does not reach the rows before it", () => {
     const batch = { lengths: [6], heads: 1, kvHeads: 1, d: 8 };
@@ -203,6 +217,7 @@ describe("attention", () => {
     expect(code((o) => (o[11] = 0))).toBe(ERROR_DIMENSION);
     expect(code((o) => (o[11] = 3))).toBe(ERROR_DIMENSION);
     expect(code((o) => (o[12] = 6))).toBe(ERROR_DIMENSION);
+    expect(code((o) => (o[15] = -1))).toBe(ERROR_DIMENSION);
     expect(code(() => {}, 10, scratch - 4)).toBe(ERROR_SCRATCH);
     expect(code((o) => (words(o, 6)[4] = 2))).toBe(ERROR_SEQUENCE); // no such entry
     expect(code((o) => (words(o, 6)[0] = 1))).toBe(ERROR_SEQUENCE); // an entry that does not hold the row
@@ -244,8 +259,8 @@ describe("attention", () => {
 function gradients(batch: Batch, { t, q, k, v, out, lse }: ReturnType<typeof inputs>, dout: Float32Array) {
   const { sequence, table } = rowsOf(batch.lengths);
   const [dq, delta, dk, dv] = [q, lse, k, v].map((like) => new Float32Array(like.length));
-  const scalars = [t, table.length, batch.heads, batch.kvHeads, batch.d, { float: 1 / Math.sqrt(batch.d) }];
-  const rest = [sequence, sequenceTable(table), ...scalars];
+  const scalars = [t, table.length, batch.heads, batch.kvHeads, batch.d, batch.window ?? 0];
+  const rest = [sequence, sequenceTable(table), ...scalars, { float: 1 / Math.sqrt(batch.d) }];
   const gradQ: Operand[] = [q, k, v, out, dout, lse, dq, delta, ...rest];
   const gradKv: Operand[] = [q, k, v, dout, lse, delta, dk, dv, ...rest];
   return { dq, delta, dk, dv, gradQ, gradKv };
@@ -267,6 +282,7 @@ describe("attention_grad", () => {
     { lengths: [1, 4, 1, 3], heads: 4, kvHeads: 2, d: 4 },
     { lengths: [11], heads: 5, kvHeads: 2, d: 20 },
     { lengths: [6, 2], heads: 2, kvHeads: 2, d: 16 },
+    ...WINDOWS,
   ];
   test.each(batches.map((batch) => [name(batch), batch] as const))("%s: finite differences", (_, batch) => {
     const values = inputs(batch);
@@ -278,7 +294,7 @@ describe("attention_grad", () => {
     const close = (actual: Float32Array, expected: number[], what: string) =>
       expectClose(actual, expected, 1e-5, what);
     // a row that sees one key only gives q and k no gradient
-    if (values.t > batch.lengths.length) {
+    if (values.t > batch.lengths.length && batch.window !== 1) {
       close(
         dq,
         slopes(q, (q) => reference(q, k, v, batch)),
@@ -303,14 +319,14 @@ describe("attention_grad", () => {
     close(delta, expectedDelta, "delta");
   });
 
-  test("the bits of a sequence do not depend on what stands beside it", () => {
+  test.each([0, 4])("the bits of a sequence do not depend on what stands beside it (window %i)", (window) => {
     const [heads, kvHeads, d, length] = [4, 2, 16, 13];
-    const alone = { lengths: [length], heads, kvHeads, d };
+    const alone = { lengths: [length], heads, kvHeads, d, window };
     const values = inputs(alone, 3);
     const dout = floats(values.q.length, 31);
     const expected = runGradients(alone, values, dout);
     for (const before of [1, 2, 5]) {
-      const batch = { lengths: [before, length, 3], heads, kvHeads, d };
+      const batch = { lengths: [before, length, 3], heads, kvHeads, d, window };
       const mixed = inputs(batch, 20);
       mixed.q.set(values.q, before * heads * d);
       mixed.k.set(values.k, before * kvHeads * d);
@@ -348,6 +364,7 @@ describe("attention_grad", () => {
       expect(code(() => {}, units + 1)).toBe(ERROR_DIMENSION);
       expect(code((o) => (o[13] = 0))).toBe(ERROR_DIMENSION);
       expect(code((o) => (o[14] = 2))).toBe(ERROR_DIMENSION);
+      expect(code((o) => (o[15] = -1))).toBe(ERROR_DIMENSION);
       expect(code(() => {}, units, scratch - 4)).toBe(ERROR_SCRATCH);
       expect(code((o) => (words(o, 8)[4] = 2))).toBe(ERROR_SEQUENCE);
       expect(code((o) => (words(o, 8)[1] = 1))).toBe(ERROR_SEQUENCE);

@@ -19,6 +19,7 @@ import {
   reshape,
   scale,
   select,
+  shift,
   sub,
   sum,
   transpose,
@@ -30,6 +31,7 @@ import { perRow } from "./sequences.ts";
  *
  * out[t,h] = Σⱼ softmaxⱼ(scale·q[t,h]·k[j]) v[j] over the keys j of the row's own sequence at positions ≤ the row's.
  * q (T, H·D); position, sequence u32 (T); sequences (S,8); out (T, H·D), lse (T,H) = log Σⱼ exp(score).
+ * With a `window` w > 0 the row at position p sees only keys p − w + 1 … p (Beltagy et al. 2020, arXiv:2004.05150); 0: all.
  * k, v: (T, G·D), the keys of this very batch; or, with `context` > 0, a cache (caches·context, G·D) in which key j of cache c is row c·context + j.
  */
 export const attentionOp = fused({
@@ -81,13 +83,24 @@ export const attentionGradQOp = fused({
 
 export const attentionGradKvOp = gradientOp("attention_grad_kv", attentionOp, 6, [1, 2]);
 
-/** context 0: the keys are the batch's own rows. */
+export interface AttentionAttributes {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly d: number;
+  readonly scale: number;
+  /** 0: the keys are the batch's own rows. */
+  readonly context: number;
+  readonly caches: number;
+  /** How many keys a row sees, its own among them; 0: all. */
+  readonly window: number;
+}
+
 export function attention(
   inputs: { q: Value; k: Value; v: Value; position: Value; sequence: Value; sequences: Value },
-  attributes: { heads: number; kvHeads: number; d: number; scale: number; context: number; caches: number },
+  attributes: AttentionAttributes,
 ): Value {
   const { q, k, v, position, sequence, sequences } = inputs;
-  return q.node.graph.append(attentionOp, [q, k, v, position, sequence, sequences], attributes)[0];
+  return q.node.graph.append(attentionOp, [q, k, v, position, sequence, sequences], { ...attributes })[0];
 }
 
 /** (T, keys): 1 where the row may see the key. */
@@ -109,7 +122,10 @@ function mask(
   const keyPosition = context ? iota(q, [caches, context], 1) : cast(position);
   const own = equal(column(owner), byRow(keyOwner));
   const past = lessEqual(broadcast(byRow(keyPosition), square), reshape(cast(position), [rows, 1]));
-  return mul(own, past);
+  const window = attributes.window as number;
+  if (!window) return mul(own, past);
+  const oldest = shift(cast(position), 1 - window);
+  return mul(mul(own, past), lessEqual(column(oldest), byRow(keyPosition)));
 }
 
 function dims(attributes: Attributes) {

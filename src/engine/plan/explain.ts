@@ -74,8 +74,9 @@ function partsRead(node: Node, sizes: RunSizes): Readonly<Record<number, number>
     }
     case "attention": {
       const [, keys] = node.inputs;
-      const context = node.attributes.context as number;
-      const part = context ? Math.min(1, ((sizes.keys ?? context) * sizes.sequences) / rows(keys)) : 1;
+      const { context, window } = node.attributes as Record<string, number>;
+      const seen = Math.min(sizes.keys ?? context, window ? window + sizes.rows - 1 : context);
+      const part = context ? Math.min(1, (seen * sizes.sequences) / rows(keys)) : 1;
       return { 1: part, 2: part };
     }
     default:
@@ -86,7 +87,8 @@ function partsRead(node: Node, sizes: RunSizes): Readonly<Record<number, number>
 /** Keys that are attended to, of those that the cost of an attention kernel counts. */
 function keyShare(node: Node, { rows, keys }: RunSizes): number {
   if (keys === undefined || !node.op?.name.startsWith("attention")) return 1;
-  return Math.min(1, keys / ((node.attributes.context as number) || rows));
+  const { context, window } = node.attributes as Record<string, number>;
+  return Math.min(1, keys / Math.min(context || rows, window || Number.POSITIVE_INFINITY));
 }
 
 export interface Totals {

@@ -71,7 +71,7 @@ export function generateGraph(model: ModelSpec, { context, caches }: GenerateOpt
       );
       cacheWrite(keys, k, rows, { context, caches });
       cacheWrite(values, v, rows, { context, caches });
-      return attention({ q, k: keys, v: values, ...rows }, { ...builder.heads, context, caches });
+      return attention({ q, k: keys, v: values, ...rows }, { ...builder.heads, context, caches, window: 0 });
     },
   });
   graph.range("head");
@@ -214,7 +214,7 @@ class Builder {
     return familyOf(config).hidden(config, {
       ...this.wiring(),
       attend: (_layer, q, k, v) =>
-        attention({ q, k, v, ...this.rows }, { ...this.heads, context: 0, caches: 0 }),
+        attention({ q, k, v, ...this.rows }, { ...this.heads, context: 0, caches: 0, window: 0 }),
     });
   }
 

@@ -63,18 +63,18 @@ export const layerKernels = {
   }),
   attention: row((node) => {
     const [q, k, v, position, sequence, sequences] = node.inputs;
-    const { heads, kvHeads, d, context, caches, scale } = node.attributes as Record<string, number>;
+    const { heads, kvHeads, d, context, caches, window, scale } = node.attributes as Record<string, number>;
     const [t, s] = [q.shape[0], sequences.shape[0]].map(dimOf);
     const [out, lse] = node.outputs;
     const memory = [q, k, v]
       .map(read)
       .concat([out, lse].map(write), [position, sequence, sequences].map(read));
-    const scalars = [t, s, ...[heads, kvHeads, d, context, caches].map(constant)].map(int);
+    const scalars = [t, s, ...[heads, kvHeads, d, context, caches, window].map(constant)].map(int);
     return {
       kernel: "attention",
       operands: [...memory, ...scalars, float(scale)],
       units: times(t, heads),
-      cost: (size) => 2 * d * (context || size(q.shape[0])),
+      cost: (size) => 2 * d * visible(window, context || size(q.shape[0])),
       scratch: { t: q.shape[0], context },
     };
   }),
@@ -144,6 +144,9 @@ export const layerKernels = {
   }),
 } satisfies Record<string, KernelRow>;
 
+/** Keys that a row sees at most. */
+const visible = (window: number, keys: number) => (window ? Math.min(window, keys) : keys);
+
 function attentionGradient(
   kernel: string,
   node: Node,
@@ -151,13 +154,18 @@ function attentionGradient(
   by: "heads" | "kvHeads",
 ): Work {
   const [dout, , , , , , sequences] = node.inputs;
-  const { heads, kvHeads, d, scale } = node.attributes as Record<string, number>;
+  const { heads, kvHeads, d, window, scale } = node.attributes as Record<string, number>;
   const [t, s] = [dout.shape[0], sequences.shape[0]].map(dimOf);
   return {
     kernel,
-    operands: [...memoryOperands, ...[t, s, ...[heads, kvHeads, d].map(constant)].map(int), float(scale)],
+    operands: [
+      ...memoryOperands,
+      ...[t, s, ...[heads, kvHeads, d, window].map(constant)].map(int),
+      float(scale),
+    ],
     units: times(t, by === "heads" ? heads : kvHeads),
-    cost: (size) => (3 * d * size(dout.shape[0]) * heads) / (by === "heads" ? heads : kvHeads),
+    cost: (size) =>
+      (3 * d * visible(window, size(dout.shape[0])) * heads) / (by === "heads" ? heads : kvHeads),
     scratch: { t: dout.shape[0] },
   };
 }
