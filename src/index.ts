@@ -1,13 +1,10 @@
 /**
  * edgewise as a library: language models that run and learn on a small CPU, in WebAssembly made here from scratch.
  *
- *     const file = await openModel("model.gguf");
- *     const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
- *     const generator = await Generator.open(file, { type: "q8_0", context: 256, threads: 2, memoryLimit: 64 * 2 ** 20 });
- *     const prompt = tokenizer.encode("Once upon a time");
- *     for await (const token of generator.generate(prompt, { maxTokens: 50, temperature: 0.8, seed: 1, endToken: tokenizer.eos }))
- *       process.stdout.write(tokenizer.decode([token], { continued: true }));
- *     await generator.close();
+ *     const lm = await load("model.gguf", { context: 256, threads: 2, memoryLimit: 64 * 2 ** 20 });
+ *     for await (const piece of lm.generate("Once upon a time", { max_tokens: 50, temperature: 0.8, seed: 1 }))
+ *       process.stdout.write(piece.text);
+ *     await lm.dispose();
  *
  * What is too large is refused before anything is allocated (MemoryLimitError, with every part of memory); what is wrong with a file
  * or a value is an InputError that says where, which rule, and what was found.
@@ -34,6 +31,10 @@ export { interpret } from "./engine/transform/reference.ts";
 export { InputError } from "./errors.ts";
 export { quantizeFile } from "./llm/compress/quantize.ts";
 export { compileGeneration, type GenerationSetup, Generator, type Sampling } from "./llm/generate.ts";
+export type { GenerateOptions } from "./llm/generate_options.ts";
+export type { FinishReason, LoadOptions, Piece, Usage } from "./llm/language_model.ts";
+export { LanguageModel, load } from "./llm/language_model.ts";
+export type { TokenLogprob, TokenLogprobs } from "./llm/logprobs.ts";
 export { type ModelFile, openModel } from "./llm/model_file.ts";
 export type { ModelConfig, Role, WeightSpec } from "./llm/models/config.ts";
 export { modelWeights, parameterCount } from "./llm/models/family.ts";

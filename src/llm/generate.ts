@@ -22,11 +22,16 @@ export interface GenerationSetup {
   readonly memoryLimit?: number;
 }
 
+/** How the next token is chosen; what is not given is off. */
 export interface Sampling {
-  readonly maxTokens: number;
-  /** 0: always the most likely token. */
+  /** 0 (default): always the most likely token. */
   readonly temperature?: number;
+  /** Same seed, same text. */
   readonly seed?: number;
+}
+
+export interface GenerationLimits extends Sampling {
+  readonly maxTokens: number;
   /** Generation ends after this token, which is not returned. */
   readonly endToken?: number;
   readonly signal?: AbortSignal;
@@ -45,8 +50,13 @@ export function compileGeneration(file: ModelFile, setup: GenerationSetup = {}):
   );
 }
 
+/** A model with a KV cache of one conversation. It knows the tokens in its cache: a prompt costs only what is new in it. */
 export class Generator {
   readonly engine: Engine;
+  /** Rows that went through the model. */
+  rows = 0;
+  private cached: number[] = [];
+  private running: Promise<unknown> = Promise.resolve();
 
   private constructor(engine: Engine) {
     this.engine = engine;
@@ -81,6 +91,7 @@ export class Generator {
     });
     set(layout.SESSION_POSITION, 0);
     set(layout.SESSION_ADAPTER, layout.NO_ADAPTER);
+    this.cached = [];
   }
 
   get context(): number {
@@ -92,44 +103,83 @@ export class Generator {
     return this.engine.u32("session")[layout.SESSION_POSITION / 4];
   }
 
+  /** The tokens in the cache. */
+  get tokens(): readonly number[] {
+    return this.cached;
+  }
+
   /** Logits of the token that follows what was fed last; valid until the next call. */
   get logits(): Float32Array {
     return this.engine.f32("logits");
   }
 
+  /** Sets how the tokens to come are chosen. */
+  sample({ temperature = 0, seed = 0 }: Sampling): void {
+    this.engine.host.control.setSlots({ temperature, seed });
+  }
+
+  /**
+   * Keeps what the cache has in common with a text and forgets the rest; returns how many tokens that are. At least one token of the text
+   * is left to be fed, so that logits follow.
+   */
+  rewind(text: ArrayLike<number>): number {
+    const most = Math.min(this.position, text.length - 1, this.cached.length);
+    let common = 0;
+    while (common < most && this.cached[common] === text[common]) common++;
+    this.engine.u32("session")[layout.SESSION_POSITION / 4] = common;
+    this.cached.length = common;
+    return common;
+  }
+
   /** Runs tokens through the model after those in the cache; returns the sampled next token. */
-  async feed(tokens: ArrayLike<number>): Promise<number> {
-    if (this.position + tokens.length > this.context)
+  async feed(tokens: ArrayLike<number>, signal?: AbortSignal): Promise<number> {
+    const before = this.position;
+    if (before + tokens.length > this.context)
       throw new InputError(
-        `generate: ${this.position} + ${tokens.length} tokens do not fit the context of ${this.context}; ask for a larger one or a shorter prompt`,
+        `generate: ${before} + ${tokens.length} tokens do not fit the context of ${this.context}; ask for a larger one or a shorter prompt`,
       );
+    const { host } = this.engine;
     this.engine.u32("prompt").set(tokens);
     const [session, prompt] = ["session", "prompt"].map((name) => this.engine.place(name).offset);
-    const status = await this.engine.call("feed", session, prompt, tokens.length);
-    if (status === layout.STATUS_ABORTED) throw new DOMException("generate: aborted", "AbortError");
-    if (status !== layout.STATUS_DONE) throw planError(this.engine.host.memory);
+    const stop = () => host.abort();
+    signal?.throwIfAborted();
+    host.control.abort = false;
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      const call = this.engine.call("feed", session, prompt, tokens.length);
+      this.running = call.catch(() => undefined);
+      const status = await call;
+      if (status === layout.STATUS_ABORTED)
+        throw signal?.reason ?? new DOMException("generate: aborted", "AbortError");
+      if (status !== layout.STATUS_DONE) throw planError(host.memory);
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      const done = this.position - before;
+      this.rows += done;
+      for (let i = 0; i < done; i++) this.cached.push(tokens[i]);
+    }
     return this.engine.u32("next_token")[0];
   }
 
-  /** The tokens after a prompt, as they come, until the limit, the end token, or a full context. */
-  async *generate(prompt: ArrayLike<number>, sampling: Sampling): AsyncGenerator<number, void> {
-    const { maxTokens, temperature = 0, seed = 0, endToken, signal } = sampling;
-    const { host } = this.engine;
-    host.control.setSlots({ temperature, seed });
-    const stop = () => host.abort();
-    signal?.addEventListener("abort", stop, { once: true });
-    try {
-      signal?.throwIfAborted();
-      let token = await this.feed(prompt);
-      for (let made = 1; token !== endToken; made++) {
-        yield token;
-        if (made >= maxTokens || this.position >= this.context) return;
-        signal?.throwIfAborted();
-        token = await this.feed([token]);
-      }
-    } finally {
-      signal?.removeEventListener("abort", stop);
+  /**
+   * The tokens after a prompt, as they come, until the limit, the end token, or a full context. Only what follows the prompt's common
+   * beginning with the tokens in the cache is computed.
+   */
+  async *generate(prompt: ArrayLike<number>, limits: GenerationLimits): AsyncGenerator<number, void> {
+    const { maxTokens, endToken, signal } = limits;
+    this.sample(limits);
+    const common = this.rewind(prompt);
+    let token = await this.feed(Array.prototype.slice.call(prompt, common), signal);
+    for (let made = 1; token !== endToken; made++) {
+      yield token;
+      if (made >= maxTokens || this.position >= this.context) return;
+      token = await this.feed([token], signal);
     }
+  }
+
+  /** Resolves when nothing is running. */
+  async idle(): Promise<void> {
+    await this.running;
   }
 
   close(): Promise<void> {

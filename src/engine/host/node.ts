@@ -92,7 +92,6 @@ export class WorkerHost implements Host {
   call(name: string, ...values: number[]): Promise<number> {
     return this.turns.take(async () => {
       if (!this.exports.has(name)) throw new Error(`host: the wasm exports no function "${name}"`);
-      this.control.abort = false;
       this.control.clearError();
       return this.send(name, values);
     });

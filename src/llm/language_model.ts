@@ -1,0 +1,284 @@
+/**
+ * A language model from its file to its text.
+ *
+ *     const lm = await load("model.gguf", { threads: 2 });
+ *     for await (const piece of lm.generate("Once upon a time", { max_tokens: 50, temperature: 0.8, stop: "\n\n" }))
+ *       process.stdout.write(piece.text);
+ *     await lm.dispose();
+ */
+import { Turns } from "../engine/host/turns.ts";
+import type { MemoryParts } from "../engine/plan/program.ts";
+import { InputError } from "../errors.ts";
+import { type GenerationSetup, Generator } from "./generate.ts";
+import { checkOptions, type GenerateOptions } from "./generate_options.ts";
+import { logprobsOf, type TokenLogprobs } from "./logprobs.ts";
+import { type ModelFile, openModel } from "./model_file.ts";
+import { StopStrings } from "./stop_strings.ts";
+import { TextStream } from "./tokenizer/text_stream.ts";
+import { Tokenizer } from "./tokenizer/tokenizer.ts";
+
+export interface LoadOptions extends GenerationSetup {
+  /** Ends loading: the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called with the bytes of weights that were read, of so many. */
+  onProgress?(done: number, total: number): void;
+}
+
+/** A part of an answer: whole characters, and the tokens behind them. */
+export interface Piece {
+  readonly text: string;
+  /** The tokens made since the last piece; the end token is not among them. */
+  readonly tokens: number[];
+  /** One for each token, where `logprobs` was asked for. */
+  readonly logprobs?: TokenLogprobs[];
+  /** In the last piece only. "stop": an end token or a stop string came; "length": max_tokens, or the context is full; "abort": the signal, or dispose(). */
+  readonly finish_reason?: FinishReason;
+}
+
+export type FinishReason = "stop" | "length" | "abort";
+
+/** What a generation took; the names are those of OpenAI and web-llm. Times in seconds, rates in tokens per second. */
+export interface Usage {
+  readonly prompt_tokens: number;
+  /** Of these, tokens that were in the cache already and were not computed again. */
+  readonly cached_tokens: number;
+  readonly completion_tokens: number;
+  readonly total_tokens: number;
+  /** Loading the model, once. */
+  readonly load_s: number;
+  readonly time_to_first_token_s: number;
+  /** Of the prompt tokens that were computed. */
+  readonly prefill_tokens_per_s: number;
+  readonly decode_tokens_per_s: number;
+}
+
+/** Positions where the model was trained for more: a cache of 32,768 can be larger than the model. */
+const DEFAULT_CONTEXT = 4096;
+
+/**
+ * Opens a GGUF model and reads its weights. Rejects with InputError where the file or an option is wrong, and with MemoryLimitError, before
+ * anything is allocated, where the program needs more than `memoryLimit` bytes.
+ */
+export async function load(path: string, options: LoadOptions = {}): Promise<LanguageModel> {
+  const began = performance.now();
+  options.signal?.throwIfAborted();
+  const file = await openModel(path);
+  try {
+    const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
+    const context = options.context ?? Math.min(file.config.context, DEFAULT_CONTEXT);
+    const generator = await Generator.open(watched(file, options), { ...options, context });
+    return new LanguageModel(file, tokenizer, generator, (performance.now() - began) / 1e3);
+  } catch (error) {
+    await file.source.close();
+    throw error;
+  }
+}
+
+/** The same file, whose reads are counted and end with the signal. */
+function watched(file: ModelFile, { signal, onProgress }: LoadOptions): ModelFile {
+  const total = [...file.gguf.tensors.values()].reduce((sum, { rows, rowBytes }) => sum + rows * rowBytes, 0);
+  let done = 0;
+  const readRows: ModelFile["gguf"]["readRows"] = async (tensor, first, rows) => {
+    signal?.throwIfAborted();
+    const bytes = await file.gguf.readRows(tensor, first, rows);
+    done = Math.min(total, done + bytes.length);
+    onProgress?.(done, total);
+    return bytes;
+  };
+  return { ...file, gguf: { ...file.gguf, readRows } };
+}
+
+/** A loaded model with the cache of one conversation. One thing at a time: calls wait for those before them. */
+export class LanguageModel {
+  readonly file: ModelFile;
+  readonly tokenizer: Tokenizer;
+  readonly #generator: Generator;
+  readonly #turns = new Turns();
+  readonly #disposing = new AbortController();
+  readonly #load: number;
+  #usage: Usage | undefined;
+  #disposed: Promise<void> | undefined;
+
+  constructor(file: ModelFile, tokenizer: Tokenizer, generator: Generator, load: number) {
+    this.file = file;
+    this.tokenizer = tokenizer;
+    this.#generator = generator;
+    this.#load = load;
+  }
+
+  /** Tokens that prompt and answer can have together. */
+  get context(): number {
+    return this.#generator.context;
+  }
+
+  /** Every part of the memory, in bytes. */
+  get memory(): MemoryParts {
+    return this.#generator.engine.program.memory;
+  }
+
+  /** Rows that went through the model since it was loaded: what a cached prefix saves can be seen here. */
+  get rows(): number {
+    return this.#generator.rows;
+  }
+
+  /** What the last generation took; undefined before the first. */
+  get usage(): Usage | undefined {
+    return this.#usage;
+  }
+
+  /**
+   * The answer to a prompt, in pieces of whole characters; the last one says why it ended. A text is tokenized as the model's file says
+   * (BOS), control tokens written out in it stay text; tokens are taken as they are, as the whole conversation: only what follows the
+   * common beginning with the last one is computed. Nothing is ever dropped from a prompt: one longer than the context is an InputError.
+   * A second call waits until the first has ended (or its loop was left).
+   */
+  generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<Piece, void> {
+    this.#check();
+    checkOptions(options);
+    const tokens = typeof prompt === "string" ? this.tokenizer.encode(prompt) : prompt;
+    if (!tokens.length)
+      throw new InputError("generate: the prompt is empty, and the model has no token that begins a text");
+    if (tokens.length > this.context)
+      throw new InputError(
+        `generate: the prompt has ${tokens.length} tokens, the context is ${this.context}; load the model with a larger one or shorten the prompt`,
+      );
+    return this.#answer(tokens, options);
+  }
+
+  /** Ends what is running (its last piece says "abort"), ends the threads and closes the file. The model cannot be used any more. */
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#end();
+    return this.#disposed;
+  }
+
+  [Symbol.dispose](): void {
+    void this.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #end(): Promise<void> {
+    this.#disposing.abort(new DOMException("language model: disposed", "AbortError"));
+    await this.#generator.idle();
+    await this.#generator.close();
+    await this.file.source.close();
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new Error("language model: it was disposed; load it again");
+  }
+
+  async *#answer(prompt: readonly number[], options: GenerateOptions): AsyncGenerator<Piece, void> {
+    const signal = AbortSignal.any([this.#disposing.signal, ...(options.signal ? [options.signal] : [])]);
+    const release = await this.#turn(signal);
+    try {
+      yield* this.#pieces(prompt, options, signal);
+    } finally {
+      release();
+    }
+  }
+
+  /** Resolves when it is this call's turn, with what ends the turn; a signal ends the waiting. */
+  #turn(signal: AbortSignal): Promise<() => void> {
+    return new Promise((resolve) => {
+      signal.addEventListener("abort", () => resolve(() => {}), { once: true });
+      void this.#turns.take(() => new Promise<void>((done) => (signal.aborted ? done() : resolve(done))));
+    });
+  }
+
+  async *#pieces(
+    prompt: readonly number[],
+    options: GenerateOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<Piece, void> {
+    const { max_tokens: most = Number.POSITIVE_INFINITY, logprobs: alternatives } = options;
+    const ends = this.tokenizer.endTokens;
+    const meter = new Meter(prompt.length, this.#load);
+    const text = new TextStream(this.tokenizer, { continued: true });
+    text.push(prompt.slice(-TAIL)); // the answer may complete a character of the prompt
+    const stops = new StopStrings(typeof options.stop === "string" ? [options.stop] : (options.stop ?? []));
+    let tokens: number[] = [];
+    let logprobs: TokenLogprobs[] = [];
+    let finish: FinishReason | undefined;
+    const piece = (part: string): Piece => {
+      const made = { text: part, tokens, ...(alternatives !== undefined && { logprobs }) };
+      [tokens, logprobs] = [[], []];
+      return finish ? { ...made, finish_reason: finish } : made;
+    };
+    try {
+      const generator = this.#generator;
+      generator.sample(options);
+      meter.cached = generator.rewind(prompt);
+      let next = await generator.feed(prompt.slice(meter.cached), signal);
+      while (!finish) {
+        meter.token();
+        if (ends.has(next)) {
+          finish = "stop";
+          break;
+        }
+        meter.completed++;
+        tokens.push(next);
+        if (alternatives !== undefined)
+          logprobs.push(logprobsOf(generator.logits, next, alternatives, this.tokenizer));
+        const part = stops.push(text.push([next]));
+        if (stops.found) finish = "stop";
+        else if (meter.completed >= most || generator.position >= generator.context) finish = "length";
+        if (finish) {
+          yield piece(part + (stops.found ? "" : stops.push(text.end()) + stops.end()));
+          return;
+        }
+        if (part) yield piece(part);
+        next = await generator.feed([next], signal);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      finish = "abort";
+    } finally {
+      this.#usage = meter.usage();
+    }
+    yield piece(stops.push(text.end()) + stops.end());
+  }
+}
+
+/** Tokens that certainly hold what a character cut at the prompt's end begins with. */
+const TAIL = 8;
+
+/** Counts and times of one generation. */
+class Meter {
+  cached = 0;
+  completed = 0;
+  private readonly prompt: number;
+  private readonly load: number;
+  private readonly began = performance.now();
+  private first: number | undefined;
+  private last = 0;
+
+  constructor(prompt: number, load: number) {
+    this.prompt = prompt;
+    this.load = load;
+  }
+
+  /** A token was made. */
+  token(): void {
+    this.last = performance.now();
+    this.first ??= this.last;
+  }
+
+  usage(): Usage {
+    const first = ((this.first ?? performance.now()) - this.began) / 1e3;
+    const decode = this.first === undefined ? 0 : (this.last - this.first) / 1e3;
+    const rate = (tokens: number, seconds: number) => (seconds > 0 ? tokens / seconds : 0);
+    return {
+      prompt_tokens: this.prompt,
+      cached_tokens: this.cached,
+      completion_tokens: this.completed,
+      total_tokens: this.prompt + this.completed,
+      load_s: this.load,
+      time_to_first_token_s: first,
+      prefill_tokens_per_s: this.first === undefined ? 0 : rate(this.prompt - this.cached, first),
+      decode_tokens_per_s: rate(Math.max(0, this.completed - 1), decode),
+    };
+  }
+}
