@@ -1,7 +1,7 @@
 /** What people write after an option, as numbers: every rule about it stands here. Errors are usage errors (exit code 2). */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { THREADS_MAX } from "../../kernels/layout.ts";
-import { type FileDtypeName, fileDtypes } from "../engine/dtypes/index.ts";
+import { type EncodableDtypeName, encodableDtypes } from "../engine/dtypes/index.ts";
 import type { WeightType } from "../llm/models/load.ts";
 
 /** Bytes by unit: KiB and K are 1024, kB is 1000. */
@@ -52,7 +52,7 @@ export function decimal(least: number, most: number): (text: string) => number {
 /** Positions and rows: more of them fit no memory that WebAssembly can address. */
 const POSITIONS_MAX = 2 ** 24;
 
-const fileTypes = Object.keys(fileDtypes) as FileDtypeName[];
+const fileTypes = Object.keys(encodableDtypes) as EncodableDtypeName[];
 
 /** Options that several commands share, in the words of llama.cpp where it has some. */
 export const shared = {

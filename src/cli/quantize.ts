@@ -2,7 +2,7 @@
 
 import { realpath } from "node:fs/promises";
 import { Argument, Command } from "commander";
-import { type FileDtypeName, fileDtypes } from "../engine/dtypes/index.ts";
+import { type EncodableDtypeName, encodableDtypes } from "../engine/dtypes/index.ts";
 import { formatBytes } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
 import { type QuantizedTensor, quantizeFile } from "../llm/compress/quantize.ts";
@@ -14,7 +14,7 @@ import { progressBar } from "./progress.ts";
 import { counted, grouped, notes, styled, table } from "./terminal.ts";
 
 interface Options {
-  type: FileDtypeName;
+  type: EncodableDtypeName;
   json?: boolean;
 }
 
@@ -33,7 +33,7 @@ async function quantize(input: string, output: string, { type, json }: Options):
   const file = await openModel(input);
   try {
     await refuseSame(input, output);
-    const wanted = fileDtypes[type];
+    const wanted = encodableDtypes[type];
     warnOfLosses(file, type);
     const progress = progressBar(`quantize to ${wanted.ggufName}`, parameterCount(file.config));
     const tensors = await interruptible((signal) =>
@@ -53,7 +53,7 @@ async function refuseSame(input: string, output: string): Promise<void> {
     throw new InputError(`quantize: ${output}: is the input itself; write to another file`);
 }
 
-function warnOfLosses({ gguf, config }: ModelFile, type: FileDtypeName): void {
+function warnOfLosses({ gguf, config }: ModelFile, type: EncodableDtypeName): void {
   const coarse = [...gguf.tensors.values()].filter((each) => each.type.blockSize > 1);
   if (!coarse.length || coarse.every((each) => each.type.name === type)) return;
   const names = [...new Set(coarse.map((each) => each.type.ggufName))].join(", ");

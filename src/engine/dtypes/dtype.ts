@@ -11,12 +11,22 @@ export interface FileDtype extends Dtype {
   /** Type id and name in GGUF. */
   readonly ggufId: number;
   readonly ggufName: string;
+  /** The dtype of files that it becomes while it is loaded: itself, where kernels compute from its own blocks. */
+  readonly native: string;
   /** The dtype that kernels read. */
   readonly packed: string;
-  /** Whole blocks of values to bytes. */
-  encode(values: Float32Array): Uint8Array;
-  /** The inverse of encode, up to its rounding. */
+  /** The values of whole blocks; bit for bit those of the `gguf` package (0.19.0). */
   decode(bytes: Uint8Array): Float32Array;
+  /** Whole blocks in the native dtype that mean the very same values; absent where that takes an encoder. */
+  toNative?(bytes: Uint8Array): Uint8Array;
+  /** Index of the first block whose scale or minimum (or value, where blocks have none) is NaN or infinite; −1: none. */
+  firstNotFinite(bytes: Uint8Array): number;
+}
+
+/** A dtype that files can also be written in. */
+export interface EncodableDtype extends FileDtype {
+  /** Whole blocks of finite values to bytes. */
+  encode(values: Float32Array): Uint8Array;
 }
 
 /** A dtype of memory: 8 or 16 output rows interleaved, N padded to a multiple of 16. */

@@ -1,5 +1,5 @@
 /** A model file in another type: round to nearest, a group of rows at a time. */
-import type { FileDtype } from "../../engine/dtypes/index.ts";
+import type { EncodableDtype, FileDtype } from "../../engine/dtypes/index.ts";
 import { fileDtypes } from "../../engine/dtypes/index.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { type TensorToWrite, writeGguf } from "../files/gguf_write.ts";
@@ -39,13 +39,15 @@ const FILE_TYPES: Readonly<Record<string, number>> = { F32: 0, F16: 1, Q4_0: 2, 
 export async function quantizeFile(
   { gguf }: ModelFile,
   out: string,
-  type: FileDtype,
+  type: EncodableDtype,
   { signal, onProgress }: QuantizeOptions = {},
 ): Promise<QuantizedTensor[]> {
   const results: QuantizedTensor[] = [];
   let done = 0;
   const tensors = [...gguf.tensors.values()].map((tensor): TensorToWrite => {
-    const { to, reason } = typeFor(tensor, type);
+    const chosen = typeFor(tensor, type);
+    const to = chosen.to ?? tensor.type;
+    const { reason } = chosen;
     return {
       name: tensor.name,
       shape: tensor.shape,
@@ -57,7 +59,9 @@ export async function quantizeFile(
           signal?.throwIfAborted();
           const rows = Math.min(group, tensor.rows - first);
           const bytes = await gguf.readRows(tensor, first, rows);
-          yield to === tensor.type ? bytes : error.measured(tensor.type.decode(bytes), to);
+          yield chosen.to === undefined || to === tensor.type
+            ? bytes
+            : error.measured(tensor.type.decode(bytes), chosen.to);
           done += rows * tensor.columns;
           onProgress?.(done);
         }
@@ -69,10 +73,10 @@ export async function quantizeFile(
   return results;
 }
 
-function typeFor(tensor: TensorInfo, type: FileDtype): { to: FileDtype; reason: string } {
-  if (tensor.shape.length < 2) return { to: tensor.type, reason: "vectors are kept" };
+function typeFor(tensor: TensorInfo, type: EncodableDtype): { to?: EncodableDtype; reason: string } {
+  if (tensor.shape.length < 2) return { reason: "vectors are kept" };
   if (tensor.columns % type.blockSize === 0) return { to: type, reason: "" };
-  return { to: tensor.type, reason: `rows of ${tensor.columns} are no whole blocks of ${type.blockSize}` };
+  return { reason: `rows of ${tensor.columns} are no whole blocks of ${type.blockSize}` };
 }
 
 function resultOf(tensor: TensorInfo, to: FileDtype, reason: string, error: number): QuantizedTensor {
@@ -87,7 +91,7 @@ class RelativeError {
   private differences = 0;
 
   /** The values in `type`. */
-  measured(values: Float32Array, type: FileDtype): Uint8Array {
+  measured(values: Float32Array, type: EncodableDtype): Uint8Array {
     const bytes = type.encode(values);
     const decoded = type.decode(bytes);
     for (let i = 0; i < values.length; i++) {

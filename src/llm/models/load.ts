@@ -2,6 +2,8 @@
 import { REGION_ARENA } from "../../../kernels/layout.ts";
 import {
   convert,
+  type EncodableDtypeName,
+  encodableDtypes,
   type FileDtypeName,
   fileDtypes,
   type PackedDtypeName,
@@ -22,7 +24,7 @@ const PACK_ROWS = 16;
 export const STAGING_BYTES = 1 << 20;
 
 /** How the weights of a model stand in memory: as the file has them, or encoded anew. */
-export type WeightType = "file" | FileDtypeName;
+export type WeightType = "file" | EncodableDtypeName;
 
 /**
  * Dtype in memory of each weight. Norms are f32; a matrix whose rows are not whole blocks of the wanted type stays f32.
@@ -106,7 +108,7 @@ async function packRows(
 ) {
   const { rows: n, columns: k } = tensor;
   const packed = place.value.dtype as PackedDtypeName;
-  const wanted = Object.values(fileDtypes).find((dtype) => dtype.packed === packed)!;
+  const wanted = Object.values(encodableDtypes).find((dtype) => dtype.packed === packed)!;
   const from = fileDtypes[dtypeName(tensor)];
   const packedRow = packedDtypes[packed].packedBytes(PACK_ROWS, k) / PACK_ROWS;
   const widest = Math.max(tensor.rowBytes, (k / wanted.blockSize) * wanted.bytesPerBlock);

@@ -1,5 +1,6 @@
-import { type FileDtype, viewOf } from "../dtype.ts";
-import { f16ToF32, f32ToF16 } from "../half.ts";
+import type { EncodableDtype } from "../dtype.ts";
+import { firstNotFiniteHalf, halfAt, setHalf } from "../half.ts";
+import { byteOf, inverseOf, largestOf } from "./round.ts";
 
 const { fround } = Math;
 
@@ -10,38 +11,38 @@ const { fround } = Math;
  * ```
  * scale = (the value of largest magnitude)/−8, so that this value is −8 exactly (as ggml's reference).
  */
-export const q4_0: FileDtype = {
+export const q4_0: EncodableDtype = {
   name: "q4_0",
   ggufId: 2,
   ggufName: "Q4_0",
   blockSize: 32,
   bytesPerBlock: 18,
+  native: "q4_0",
   packed: "q4_0_r8",
   encode(values) {
-    const blocks = values.length / 32;
-    const bytes = new Uint8Array(blocks * 18);
-    const view = viewOf(bytes);
-    for (let b = 0; b < blocks; b++) {
-      const block = values.subarray(32 * b, 32 * b + 32);
-      const largest = block.reduce((best, value) => (Math.abs(value) > Math.abs(best) ? value : best));
-      const scale = fround(largest / -8);
-      const inverse = scale === 0 ? 0 : fround(1 / scale);
-      // A byte, as in C: where the inverse is infinite (the scale is then 0) the cast gives 0.
-      const nibble = (i: number) => Math.min(15, fround(fround(block[i]! * inverse) + 8.5) & 255);
-      view.setUint16(18 * b, f32ToF16(scale), true);
-      for (let i = 0; i < 16; i++) bytes[18 * b + 2 + i] = nibble(i) | (nibble(i + 16) << 4);
+    const bytes = new Uint8Array((values.length / 32) * 18);
+    for (let first = 0, at = 0; first < values.length; first += 32, at += 18) {
+      const scale = fround(largestOf(values, first) / -8);
+      const inverse = inverseOf(scale);
+      const nibble = (i: number) => byteOf(fround(fround(values[i]! * inverse) + 8.5), 15);
+      setHalf(bytes, at, scale);
+      for (let i = 0; i < 16; i++) bytes[at + 2 + i] = nibble(first + i) | (nibble(first + i + 16) << 4);
     }
     return bytes;
   },
   decode(bytes) {
-    const view = viewOf(bytes);
     const values = new Float32Array((bytes.length / 18) * 32);
-    for (let i = 0; i < values.length; i++) {
-      const block = 18 * (i >> 5);
-      values[i] = f16ToF32(view.getUint16(block, true)) * (fileNibble(bytes, block, i & 31) - 8);
+    for (let first = 0, at = 0; first < values.length; first += 32, at += 18) {
+      const scale = halfAt(bytes, at);
+      for (let i = 0; i < 16; i++) {
+        const byte = bytes[at + 2 + i]!;
+        values[first + i] = scale * ((byte & 15) - 8);
+        values[first + i + 16] = scale * ((byte >> 4) - 8);
+      }
     }
     return values;
   },
+  firstNotFinite: (bytes) => firstNotFiniteHalf(bytes, 18, 0),
 };
 
 /** Nibble of value i of the file's block at `block`. */

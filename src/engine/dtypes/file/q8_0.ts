@@ -1,7 +1,7 @@
-import { type FileDtype, viewOf } from "../dtype.ts";
-import { f16ToF32, f32ToF16 } from "../half.ts";
+import type { EncodableDtype } from "../dtype.ts";
+import { firstNotFiniteHalf, halfAt, setHalf } from "../half.ts";
 
-const { fround } = Math;
+const { abs, floor, fround } = Math;
 
 /**
  * ```
@@ -9,39 +9,37 @@ const { fround } = Math;
  * ```
  * scale = absmax/127; rounding half away from zero, by 1/scale before the scale becomes f16 (as ggml's reference).
  */
-export const q8_0: FileDtype = {
+export const q8_0: EncodableDtype = {
   name: "q8_0",
   ggufId: 8,
   ggufName: "Q8_0",
   blockSize: 32,
   bytesPerBlock: 34,
+  native: "q8_0",
   packed: "q8_0_r8",
   encode(values) {
-    const blocks = values.length / 32;
-    const bytes = new Uint8Array(blocks * 34);
-    const view = viewOf(bytes);
-    for (let b = 0; b < blocks; b++) {
-      const block = values.subarray(32 * b, 32 * b + 32);
-      const scale = fround(block.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / 127);
+    const bytes = new Uint8Array((values.length / 32) * 34);
+    for (let first = 0, at = 0; first < values.length; first += 32, at += 34) {
+      let largest = 0;
+      for (let i = 0; i < 32; i++) largest = Math.max(largest, abs(values[first + i]!));
+      const scale = fround(largest / 127);
       const inverse = scale === 0 ? 0 : fround(1 / scale);
-      view.setUint16(34 * b, f32ToF16(scale), true);
-      block.forEach((value, i) => {
-        view.setInt8(34 * b + 2 + i, roundHalfAway(fround(value * inverse)));
-      });
+      setHalf(bytes, at, scale);
+      for (let i = 0; i < 32; i++) bytes[at + 2 + i] = roundHalfAway(fround(values[first + i]! * inverse));
     }
     return bytes;
   },
   decode(bytes) {
-    const view = viewOf(bytes);
     const values = new Float32Array((bytes.length / 34) * 32);
-    for (let i = 0; i < values.length; i++) {
-      const block = 34 * (i >> 5);
-      values[i] = f16ToF32(view.getUint16(block, true)) * view.getInt8(block + 2 + (i & 31));
+    for (let first = 0, at = 0; first < values.length; first += 32, at += 34) {
+      const scale = halfAt(bytes, at);
+      for (let i = 0; i < 32; i++) values[first + i] = scale * ((bytes[at + 2 + i]! << 24) >> 24);
     }
     return values;
   },
+  firstNotFinite: (bytes) => firstNotFiniteHalf(bytes, 34, 0),
 };
 
 function roundHalfAway(value: number): number {
-  return value < 0 ? -Math.floor(0.5 - value) : Math.floor(value + 0.5);
+  return value < 0 ? -floor(0.5 - value) : floor(value + 0.5);
 }
