@@ -27,4 +27,5 @@ export * from "./elementwise";
 export * from "./copy";
 export * from "./session/generate";
 export { tokenize, detokenize } from "./session/tokenize";
+export { word_end } from "./session/split";
 export { edgewise_word } from "./session/words";

@@ -1,7 +1,19 @@
 /** Text between special tokens: cut where nothing merges across, each part merged on its own. */
-import { merge } from "./merge";
-import { edgewise_word } from "./words";
-import { MODEL_SENTENCEPIECE, TOKENIZE_WORK_FIXED, TOKENIZE_WORK_SMALL, V_JOINTS, V_MODEL } from "./vocabulary";
+import { classes_of } from "./characters";
+import { piece } from "./lookup";
+import { append, merge } from "./merge";
+import { word_end } from "./split";
+import {
+  MODEL_SENTENCEPIECE,
+  NO_TOKEN,
+  TOKENIZE_WORK_FIXED,
+  TOKENIZE_WORK_SMALL,
+  VOCABULARY_IGNORE_MERGES,
+  V_FLAGS,
+  V_JOINTS,
+  V_MODEL,
+  V_SPLIT,
+} from "./vocabulary";
 
 /** Appends the tokens of [begin, end); returns the new count or a negative TOKENIZE_* code. */
 export function fragment(
@@ -9,11 +21,17 @@ export function fragment(
   out: usize, first: i32, capacity: i32, work: usize, work_bytes: i32,
 ): i32 {
   const sentencepiece = load<u32>(tables, V_MODEL) == MODEL_SENTENCEPIECE;
+  const split = load<u32>(tables, V_SPLIT);
+  const classes = classes_of(tables);
+  const whole_first = (load<u32>(tables, V_FLAGS) & VOCABULARY_IGNORE_MERGES) != 0;
   let count = first;
   let at = begin;
   while (at < end && count >= 0) {
-    const next = sentencepiece ? segment(tables, at, end) : edgewise_word(at, end);
-    if (prefix && at == begin) {
+    const next = sentencepiece ? segment(tables, at, end) : word_end(split, classes, at, end);
+    const whole = whole_first ? piece(tables, at, next - at) : NO_TOKEN;
+    if (whole != NO_TOKEN) {
+      count = append(whole, out, count, capacity);
+    } else if (prefix && at == begin) {
       count = merge_after_space(tables, at, next - at, out, count, capacity, work, work_bytes);
     } else {
       count = merge(tables, at, next - at, out, count, capacity, work, work_bytes);

@@ -8,6 +8,7 @@
  * merged away), then 2n candidates of 16 bytes {place, rank, right, merged}: at most n − 1 at first, and each of the
  * n − 1 merges takes one and adds two. Offsets count from the first byte.
  */
+import { character_bytes } from "./characters";
 import { merge_of, piece } from "./lookup";
 import {
   MODEL_SENTENCEPIECE,
@@ -67,7 +68,7 @@ function start(tables: usize, text: usize, n: u32, symbols: usize, sentencepiece
   const bytes = tables + <usize>load<u32>(tables, V_BYTE_TOKENS);
   let previous = NO_SYMBOL;
   for (let at: u32 = 0; at < n; ) {
-    const length = sentencepiece ? min(character_bytes(load<u8>(text + at)), n - at) : 1;
+    const length = sentencepiece ? <u32>character_bytes(text + at, text + n) : 1;
     const symbol = symbols + <usize>at * SYMBOL_BYTES;
     const token = sentencepiece
       ? piece(tables, text + at, length)
@@ -78,13 +79,6 @@ function start(tables: usize, text: usize, n: u32, symbols: usize, sentencepiece
     previous = at;
     at += length;
   }
-}
-
-/** Bytes of the character that a byte begins; a byte that begins none stands alone. */
-function character_bytes(byte: u32): u32 {
-  if (byte < 0xc0) return 1;
-  if (byte < 0xe0) return 2;
-  return byte < 0xf0 ? 3 : 4;
 }
 
 function first_candidates(

@@ -11,7 +11,7 @@ import {
   RECORD_TEXT,
   RECORD_TEXT_BYTES,
   RECORD_TYPE,
-  SPLIT_EDGEWISE,
+  SPLIT_DEFAULT,
   TOKENIZE_BAD_TABLES,
   TOKENIZE_BAD_TOKEN,
   TOKENIZE_BOS,
@@ -109,7 +109,8 @@ export function detokenize(tables: usize, tokens: usize, count: i32, out: usize,
 function is_vocabulary(tables: usize): bool {
   if (load<u32>(tables, V_MAGIC) != VOCABULARY_MAGIC) return false;
   if (load<u32>(tables, V_VERSION) != VOCABULARY_VERSION) return false;
-  return load<u32>(tables, V_MODEL) == MODEL_SENTENCEPIECE || load<u32>(tables, V_SPLIT) == SPLIT_EDGEWISE;
+  const split = load<u32>(tables, V_SPLIT);
+  return load<u32>(tables, V_MODEL) == MODEL_SENTENCEPIECE || (split > 0 && split < <u32>SPLIT_DEFAULT + 1);
 }
 
 // @ts-ignore: decorator

@@ -14,12 +14,14 @@
  *   merges      open hash table of {left, right, rank, merged}, merged = NO_TOKEN: free (byte-level BPE)
  *   joints      65,536 bits: bit left·256 + right says that some piece has these two bytes side by side; text
  *               (SentencePiece) may be cut wherever the bit is 0, because no piece spans that place
+ *   classes     kinds of characters (byte-level BPE): one byte per block of 256 code points, the number of its row; then
+ *               the rows, 256 bytes CLASS_* each. Written by src/llm/tokenizer/character_classes.ts
  *   texts       the tokens' own bytes: ▁ of SentencePiece is a space already, GPT-2's letters are bytes already
  *
  * Hash tables have 2^n entries, at most half of them taken, and are probed one by one.
  */
 export const VOCABULARY_MAGIC = 0x56474445; // "EDGV"
-export const VOCABULARY_VERSION = 1;
+export const VOCABULARY_VERSION = 2;
 
 // ── Header ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const V_MAGIC = 0;
@@ -43,6 +45,7 @@ export const V_LENGTHS = 68;
 export const V_MERGES = 72;
 export const V_MERGES_MASK = 76;
 export const V_JOINTS = 80;
+export const V_CLASSES = 84;
 export const VOCABULARY_HEADER_BYTES = 128;
 
 export const NO_TOKEN = 0xffffffff;
@@ -52,8 +55,24 @@ export const MODEL_BYTE_LEVEL = 2;
 
 export const VOCABULARY_SPACE_PREFIX = 1; // text that starts, or follows a special token, gets a space in front
 
-/** Words of our own models: see `edgewise_word`. */
+export const VOCABULARY_IGNORE_MERGES = 2; // a word that is a token is not merged from bytes
+
+/** How text is cut into words: `edgewise` is of our own models (words.ts), the others are in split.ts. */
 export const SPLIT_EDGEWISE = 1;
+export const SPLIT_GPT2 = 2;
+export const SPLIT_SMOLLM = 3;
+export const SPLIT_LLAMA_BPE = 4;
+export const SPLIT_QWEN2 = 5;
+export const SPLIT_DEFAULT = 6;
+
+// ── Classes of characters: a code point is in one ───────────────────────────────────────────────────────────────────
+export const CLASS_OTHER = 0;
+export const CLASS_LETTER = 1; // \p{L}
+export const CLASS_NUMBER = 2; // \p{N}
+export const CLASS_SPACE = 3; // White_Space
+export const CLASS_PUNCTUATION = 4; // \p{P}
+export const CLASS_BLOCK = 256; // code points of a row
+export const CLASS_BLOCKS = 4352; // 0x110000 / 256
 
 // ── Records ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const RECORD_BYTES = 16;

@@ -6,13 +6,13 @@ import { InputError } from "../errors.ts";
 import { compileGeneration, Generator } from "../llm/generate.ts";
 import { type ModelFile, openModel } from "../llm/model_file.ts";
 import type { WeightType } from "../llm/models/load.ts";
+import { TextStream } from "../llm/tokenizer/text_stream.ts";
 import { Tokenizer } from "../llm/tokenizer/tokenizer.ts";
 import { decimal, requireOption, shared, whole } from "./arguments.ts";
 import { isAbort } from "./failure.ts";
 import { interruptible } from "./interrupt.ts";
 import { compileWithin } from "./remedy.ts";
 import { duration, figures, grouped, styled } from "./terminal.ts";
-import { TextStream } from "./text_stream.ts";
 
 interface Options {
   model: string;

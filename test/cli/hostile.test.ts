@@ -20,7 +20,7 @@ async function useModel(): Promise<unknown> {
     try {
       const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
       const generator = await Generator.open(file, { inProcess: true, memoryLimit: 2 ** 24 });
-      const token = await generator.feed(tokenizer.encode("The dog", { addBos: true }));
+      const token = await generator.feed(tokenizer.encode("The dog", { bos: true }));
       tokenizer.decode([token]);
       await generator.close();
       return token;

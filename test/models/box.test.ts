@@ -30,7 +30,7 @@ describe("the models in the box", () => {
       expect(eps).toBeCloseTo(wanted, 10);
       const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
       expect(tokenizer.vocabularySize).toBe(recipe.model.vocabulary);
-      expect(tokenizer.encode(" wolves calm", { addBos: false })).toHaveLength(2);
+      expect(tokenizer.encode(" wolves calm", { bos: false })).toHaveLength(2);
       await file.source.close();
     },
   );

@@ -52,7 +52,7 @@ describe("byte-level BPE of our own", () => {
   });
 
   it("makes whole words single tokens", () => {
-    for (const word of options.wholeWords) expect(tokenizer.encode(word, { addBos: false })).toHaveLength(1);
+    for (const word of options.wholeWords) expect(tokenizer.encode(word, { bos: false })).toHaveLength(1);
   });
 
   it("says so where the vocabulary is too small for the whole words, or the texts too small for it", () => {
@@ -94,7 +94,7 @@ describe("byte-level BPE of our own", () => {
         const expected = splitWords(text)
           .flatMap(plainBpe)
           .map((piece) => ids.get(piece));
-        expect(tokenizer.encode(text, { addBos: false })).toEqual(expected);
+        expect(tokenizer.encode(text, { bos: false })).toEqual(expected);
       }),
       { numRuns: 500 },
     );
@@ -111,15 +111,15 @@ describe("byte-level BPE of our own", () => {
       }),
       { numRuns: 500 },
     );
-    const llama = tokenizer.encode("\u{1f999}", { addBos: false });
+    const llama = tokenizer.encode("\u{1f999}", { bos: false });
     expect(llama).toHaveLength(4);
     expect(Array.from(tokenizer.decodeBytes(llama.slice(0, 2)))).toEqual([0xf0, 0x9f]);
   });
 
   it("keeps control tokens as text unless asked", () => {
     expect(tokenizer.decode(tokenizer.encode("a</s>"))).toBe("a</s>");
-    expect(tokenizer.encode("a</s>b", { addBos: false, control: true })).toContain(1);
-    expect(tokenizer.decode([0, 1], { control: true })).toBe("<s></s>");
+    expect(tokenizer.encode("a</s>b", { bos: false, special: true })).toContain(1);
+    expect(tokenizer.decode([0, 1], { special: true })).toBe("<s></s>");
     expect(() => tokenizer.decode([520])).toThrow("token 520 at 0 is not one of the 520");
   });
 

@@ -17,7 +17,7 @@ describe.skipIf(metadata === undefined)("SentencePiece, vocabulary of Llama 2 (n
     const cases = expectedTokens("ggml-vocab-llama-spm")!;
     expect(cases.length).toBe(46);
     for (const { text, tokens } of cases)
-      expect(encode(text, { addBos: false }), JSON.stringify(text)).toEqual(tokens);
+      expect(encode(text, { bos: false }), JSON.stringify(text)).toEqual(tokens);
   });
 
   it("gives back any Unicode text", () => {
@@ -34,7 +34,7 @@ describe.skipIf(metadata === undefined)("SentencePiece, vocabulary of Llama 2 (n
     const { encode, decode } = bound(tokenizer());
     expect(encode("</s>")).not.toContain(2);
     expect(decode(encode("a</s>"))).toBe("a</s>");
-    expect(encode("a</s>", { control: true })).toEqual([...encode("a"), 2]);
+    expect(encode("a</s>", { special: true })).toEqual([...encode("a"), 2]);
   });
 
   it("takes less than a second for a megabyte, also of one letter or of spaces", { retry: 2 }, () => {

@@ -57,9 +57,9 @@ export class MixStream {
   }
 
   private encode(text: string): readonly number[] {
-    if (text.length > LONGEST_KNOWN) return this.tokenizer.encode(text, { addBos: false });
+    if (text.length > LONGEST_KNOWN) return this.tokenizer.encode(text, { bos: false });
     let tokens = this.known.get(text);
-    if (!tokens) this.known.set(text, (tokens = this.tokenizer.encode(text, { addBos: false })));
+    if (!tokens) this.known.set(text, (tokens = this.tokenizer.encode(text, { bos: false })));
     return tokens;
   }
 }

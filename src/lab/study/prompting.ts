@@ -80,7 +80,7 @@ export class Prompter {
 
   private encode(text: string): readonly number[] {
     let tokens = this.known.get(text);
-    if (!tokens) this.known.set(text, (tokens = this.tokenizer.encode(text, { addBos: false })));
+    if (!tokens) this.known.set(text, (tokens = this.tokenizer.encode(text, { bos: false })));
     return tokens;
   }
 }

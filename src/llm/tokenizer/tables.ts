@@ -5,6 +5,7 @@ import {
   MODEL_SENTENCEPIECE,
   NO_TOKEN,
   RECORD_BYTES,
+  SPLIT_EDGEWISE,
   TYPE_CONTROL,
   TYPE_NORMAL,
   TYPE_UNKNOWN,
@@ -12,6 +13,7 @@ import {
   V_BOS,
   V_BYTE_TOKENS,
   V_BYTES,
+  V_CLASSES,
   V_EOS,
   V_FLAGS,
   V_JOINTS,
@@ -31,11 +33,13 @@ import {
   V_UNKNOWN,
   V_VERSION,
   VOCABULARY_HEADER_BYTES,
+  VOCABULARY_IGNORE_MERGES,
   VOCABULARY_MAGIC,
   VOCABULARY_SPACE_PREFIX,
   VOCABULARY_VERSION,
 } from "../../../kernels/session/vocabulary.ts";
 import { InputError } from "../../errors.ts";
+import { classTable } from "./character_classes.ts";
 import { freeEntry, hashBytes, hashPair, tableSize } from "./hash.ts";
 import type { Merge, Token, Vocabulary } from "./vocabulary.ts";
 
@@ -43,7 +47,9 @@ import type { Merge, Token, Vocabulary } from "./vocabulary.ts";
 export function vocabularySection(vocabulary: Vocabulary): Uint8Array {
   const { tokens, model } = vocabulary;
   const sentencepiece = model === "sentencepiece";
-  const pieces = sentencepiece ? tokens.map(isPiece) : tokens.map(() => false);
+  const { ignoreMerges, spacePrefix, split } = vocabulary;
+  const pieces = sentencepiece || ignoreMerges ? tokens.map(isPiece) : tokens.map(() => false);
+  const byClass = !sentencepiece && split !== SPLIT_EDGEWISE;
   const specials = tokens.map(({ type, bytes }) => isSpecial(type) && bytes.length > 0);
   const pieceTable = textTable(tokens, pieces);
   const specialTable = textTable(tokens, specials);
@@ -57,12 +63,13 @@ export function vocabularySection(vocabulary: Vocabulary): Uint8Array {
     [V_MAGIC, VOCABULARY_MAGIC],
     [V_VERSION, VOCABULARY_VERSION],
     [V_MODEL, sentencepiece ? MODEL_SENTENCEPIECE : MODEL_BYTE_LEVEL],
-    [V_FLAGS, vocabulary.spacePrefix ? VOCABULARY_SPACE_PREFIX : 0],
-    [V_SPLIT, vocabulary.split],
+    [V_FLAGS, (spacePrefix ? VOCABULARY_SPACE_PREFIX : 0) | (ignoreMerges ? VOCABULARY_IGNORE_MERGES : 0)],
+    [V_SPLIT, split],
     [V_TOKENS, tokens.length],
     [V_BOS, vocabulary.bos],
     [V_EOS, vocabulary.eos],
-    [V_UNKNOWN, vocabulary.unknown],
+    // Byte-level BPE leaves out bytes that have no token, as llama.cpp and Hugging Face do.
+    [V_UNKNOWN, sentencepiece ? vocabulary.unknown : NO_TOKEN],
     [V_LONGEST, longest(tokens, pieces)],
     [V_RECORDS, recordsAt],
     [V_BYTE_TOKENS, section.add(vocabulary.byteTokens)],
@@ -73,6 +80,7 @@ export function vocabularySection(vocabulary: Vocabulary): Uint8Array {
     [V_MERGES, section.add(mergeTable)],
     [V_MERGES_MASK, mergeTable.length / (MERGE_BYTES / 4) - 1],
     [V_JOINTS, section.add(joints(tokens, pieces))],
+    [V_CLASSES, byClass ? section.add(classTable()) : 0],
     [V_LENGTHS, addLengths(section, tokens, specials)],
   ];
   const texts = tokens.map(({ bytes }) => section.add(bytes, 1));

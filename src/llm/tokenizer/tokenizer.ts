@@ -9,12 +9,14 @@ import {
   TOKENIZE_EOS,
   TOKENIZE_WORK_FIXED,
   TOKENIZE_WORK_PER_BYTE,
+  TYPE_CONTROL,
+  TYPE_UNKNOWN,
 } from "../../../kernels/session/vocabulary.ts";
 import { asset } from "../../engine/host/assets.ts";
 import { InputError } from "../../errors.ts";
 import type { Metadata } from "../files/metadata.ts";
 import { vocabularySection } from "./tables.ts";
-import { type Vocabulary, vocabularyFromGguf } from "./vocabulary.ts";
+import { type Token, type Vocabulary, vocabularyFromGguf } from "./vocabulary.ts";
 
 const PAGE = 65536;
 /** The section stands behind the first page, where the engine's control block would be. */
@@ -44,18 +46,18 @@ interface TokenizerExports {
 
 export interface EncodeOptions {
   /** Begin with BOS; by default as the file says. */
-  addBos?: boolean;
+  bos?: boolean;
   /** End with EOS; by default as the file says. */
-  addEos?: boolean;
-  /** Control tokens written out in the text (`<s>`) become themselves; by default they stay text. */
-  control?: boolean;
+  eos?: boolean;
+  /** Control tokens written out in the text (`<|im_start|>`) become themselves; by default they stay text. */
+  special?: boolean;
 }
 
 export interface DecodeOptions {
   /** The tokens go on after others, so a leading space is theirs. */
   continued?: boolean;
   /** Control tokens are written out. */
-  control?: boolean;
+  special?: boolean;
 }
 
 let wasm: WebAssembly.Module | undefined;
@@ -67,6 +69,8 @@ export class Tokenizer {
   readonly vocabularySize: number;
   readonly bos: number | undefined;
   readonly eos: number | undefined;
+  /** Any of these ends a generation: EOS, the ends of a turn and of a message, and control tokens known by name. */
+  readonly endTokens: ReadonlySet<number>;
   readonly #vocabulary: Vocabulary;
   readonly #exports: TokenizerExports;
   readonly #free: number;
@@ -77,6 +81,7 @@ export class Tokenizer {
     this.vocabularySize = vocabulary.tokens.length;
     this.bos = vocabulary.bos === NO_TOKEN ? undefined : vocabulary.bos;
     this.eos = vocabulary.eos === NO_TOKEN ? undefined : vocabulary.eos;
+    this.endTokens = new Set(vocabulary.endTokens);
     wasm ??= new WebAssembly.Module(readFileSync(asset("kernels/simd.wasm")));
     this.#exports = new WebAssembly.Instance(wasm).exports as unknown as TokenizerExports;
     this.#free = TABLES_AT + this.section.length;
@@ -91,7 +96,7 @@ export class Tokenizer {
 
   /** Ids of the tokens of a text. */
   encode(text: string, options: EncodeOptions = {}): number[] {
-    const { addBos = this.#vocabulary.addBos, addEos = this.#vocabulary.addEos, control = false } = options;
+    const { bos = this.#vocabulary.addBos, eos = this.#vocabulary.addEos, special = false } = options;
     const bytes = new TextEncoder().encode(text);
     // At most a token a byte, one more in front of each fragment, BOS and EOS.
     const capacity = 2 * bytes.length + 4;
@@ -102,8 +107,7 @@ export class Tokenizer {
     this.#reserve(work + workBytes);
     const { memory, tokenize } = this.#exports;
     new Uint8Array(memory.buffer, textAt).set(bytes);
-    const flags =
-      (addBos ? TOKENIZE_BOS : 0) | (addEos ? TOKENIZE_EOS : 0) | (control ? TOKENIZE_CONTROL : 0);
+    const flags = (bos ? TOKENIZE_BOS : 0) | (eos ? TOKENIZE_EOS : 0) | (special ? TOKENIZE_CONTROL : 0);
     const count = tokenize(TABLES_AT, textAt, bytes.length, out, capacity, work, workBytes, flags);
     if (count < 0) throw new Error(`tokenizer: tokenize returned ${count} for ${bytes.length} bytes`);
     return Array.from(new Uint32Array(memory.buffer, out, count));
@@ -128,10 +132,27 @@ export class Tokenizer {
     this.#reserve(out + capacity);
     const { memory, detokenize } = this.#exports;
     new Uint32Array(memory.buffer, tokensAt, tokens.length).set(tokens);
-    const flags = (options.continued ? DETOKENIZE_CONTINUE : 0) | (options.control ? DETOKENIZE_CONTROL : 0);
+    const flags = (options.continued ? DETOKENIZE_CONTINUE : 0) | (options.special ? DETOKENIZE_CONTROL : 0);
     const count = detokenize(TABLES_AT, tokensAt, tokens.length, out, capacity, flags);
     if (count < 0) throw new Error(`tokenizer: detokenize returned ${count} for ${tokens.length} tokens`);
     return new Uint8Array(memory.buffer, out, count).slice();
+  }
+
+  /** What a token stands for, control tokens written out; bytes that are no character by themselves become U+FFFD. */
+  tokenText(token: number): string {
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#token(token).bytes);
+  }
+
+  /** Whether a token is written out only on demand, such as `<|im_start|>`. */
+  isControl(token: number): boolean {
+    const { type } = this.#token(token);
+    return type === TYPE_CONTROL || type === TYPE_UNKNOWN;
+  }
+
+  #token(token: number): Token {
+    const found = this.#vocabulary.tokens[token];
+    if (found === undefined) throw this.#badToken(token, 0);
+    return found;
   }
 
   #badToken(token: number, index: number): InputError {

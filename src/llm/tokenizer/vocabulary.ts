@@ -1,7 +1,12 @@
 /** What the metadata of a GGUF file says of its tokenizer, checked: the input of tables.ts. */
 import {
   NO_TOKEN,
+  SPLIT_DEFAULT,
   SPLIT_EDGEWISE,
+  SPLIT_GPT2,
+  SPLIT_LLAMA_BPE,
+  SPLIT_QWEN2,
+  SPLIT_SMOLLM,
   TYPE_BYTE,
   TYPE_CONTROL,
   TYPE_NORMAL,
@@ -35,15 +40,32 @@ export interface Vocabulary {
   /** Token of each byte, or NO_TOKEN. */
   byteTokens: Uint32Array;
   split: number;
+  /** A word that is a token is taken whole, without merging (`llama-bpe`). */
+  ignoreMerges: boolean;
   spacePrefix: boolean;
   addBos: boolean;
   addEos: boolean;
   bos: number;
   eos: number;
+  /** Whatever ends a generation. */
+  endTokens: number[];
   unknown: number;
 }
 
-const SPLITS: Readonly<Record<string, number>> = { edgewise: SPLIT_EDGEWISE };
+/** By `tokenizer.ggml.pre`; the rules are in kernels/session/split.ts and words.ts. */
+const SPLITS: Readonly<Record<string, number>> = {
+  edgewise: SPLIT_EDGEWISE,
+  "gpt-2": SPLIT_GPT2,
+  smollm: SPLIT_SMOLLM,
+  "llama-bpe": SPLIT_LLAMA_BPE,
+  qwen2: SPLIT_QWEN2,
+  default: SPLIT_DEFAULT,
+};
+/** Control tokens with these texts end a generation whatever the file says of EOS: chat models end their turns with them. */
+const END_NAMES =
+  "<|im_end|> <|eot_id|> <|eom_id|> <|end_of_text|> <|endoftext|> <|end|> <end_of_turn> <eos> </s>".split(
+    " ",
+  );
 const MODELS = ["llama", "gpt2"];
 /** Special tokens are tried at every place of a text, so their length is bounded. */
 const SPECIAL_BYTES_MAX = 512;
@@ -70,6 +92,7 @@ export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
   }));
   checkSpecials(metadata, tokens);
   const id = (key: string) => tokenId(metadata, key, texts.length);
+  const split = sentencepiece ? 0 : readSplit(metadata);
   const unknown = id("unknown");
   return {
     model: sentencepiece ? "sentencepiece" : "byte-level",
@@ -77,14 +100,25 @@ export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
     scores: sentencepiece ? readScores(metadata, texts.length) : [],
     merges: sentencepiece ? [] : readMerges(metadata, texts),
     byteTokens: readByteTokens(metadata, tokens, sentencepiece, unknown),
-    split: sentencepiece ? 0 : readSplit(metadata),
+    split,
+    ignoreMerges: split === SPLIT_LLAMA_BPE,
     spacePrefix: sentencepiece && metadata.boolean("tokenizer.ggml.add_space_prefix", true),
     addBos: metadata.boolean("tokenizer.ggml.add_bos_token", sentencepiece),
     addEos: metadata.boolean("tokenizer.ggml.add_eos_token", false),
     bos: id("bos"),
     eos: id("eos"),
+    endTokens: endTokens([id("eos"), id("eot"), id("eom")], texts, types),
     unknown,
   };
+}
+
+/** Those that the file names, and control tokens that are known by name. Other types are text: Gemma's `</s>` is a tag of HTML. */
+function endTokens(named: number[], texts: string[], types: ArrayLike<number>): number[] {
+  const found = named.filter((token) => token !== NO_TOKEN);
+  texts.forEach((text, token) => {
+    if (types[token] === TYPE_CONTROL && END_NAMES.includes(text)) found.push(token);
+  });
+  return [...new Set(found)].sort((a, b) => a - b);
 }
 
 function problem(metadata: Metadata, rule: string): InputError {
@@ -179,7 +213,17 @@ function readMerges(metadata: Metadata, texts: string[]): Merge[] {
   });
 }
 
-/** All 256 bytes, none (then there must be an unknown token), or an error that names the first that is missing. */
+/** Bytes that a byte-level vocabulary may lack: SmolLM2 lacks some controls and bytes that begin no or very rare characters. */
+function isRare(byte: number): boolean {
+  return (
+    (byte < 0x20 && byte !== 9 && byte !== 10 && byte !== 13) || byte === 0xc0 || byte === 0xc1 || byte > 0xf0
+  );
+}
+
+/**
+ * Token of each byte. SentencePiece: all 256, or none where there is an unknown token. Byte-level: all but some rare ones, which are left
+ * out of what is tokenized. Else an error that names the first that is missing.
+ */
 function readByteTokens(
   metadata: Metadata,
   tokens: Token[],
@@ -196,9 +240,9 @@ function readByteTokens(
     }
     byteTokens[byte] = id;
   });
-  const missing = byteTokens.indexOf(NO_TOKEN);
-  const none = byteTokens.every((id) => id === NO_TOKEN);
-  if (missing >= 0 && !(sentencepiece && none && unknown !== NO_TOKEN)) {
+  const none = sentencepiece && unknown !== NO_TOKEN && byteTokens.every((id) => id === NO_TOKEN);
+  const missing = byteTokens.findIndex((id, byte) => id === NO_TOKEN && (sentencepiece || !isRare(byte)));
+  if (missing >= 0 && !none) {
     throw problem(metadata, `no token stands for byte ${missing}, so some text could not be written`);
   }
   return byteTokens;
