@@ -1,3 +1,4 @@
+import { InputError } from "../errors.ts";
 import { type Gguf, readGguf } from "./files/gguf.ts";
 import { type FileSource, openFile } from "./files/source.ts";
 import type { ModelConfig } from "./models/config.ts";
@@ -15,10 +16,30 @@ export interface ModelFile {
 export async function openModel(path: string): Promise<ModelFile> {
   const source = await openFile(path);
   try {
-    const gguf = await readGguf(source);
-    return { path, source, gguf, config: configFromGguf(gguf) };
+    return await modelOf(source);
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+/** A model of bytes that are open already; the source stays the caller's to close. */
+export async function modelOf(source: FileSource): Promise<ModelFile> {
+  const gguf = await readGguf(source);
+  const config = configFromGguf(gguf);
+  checkVocabulary(gguf, config);
+  return { path: source.name, source, gguf, config };
+}
+
+/** Every token has its row in the embedding, and every row its token; a file may also do without a tokenizer. */
+function checkVocabulary({ metadata }: Gguf, { architecture, vocabulary }: ModelConfig): void {
+  const differ = (count: number, what: string) =>
+    new InputError(
+      `tokenizer: ${metadata.file}: ${what} ${count} tokens, the embedding "token_embd.weight" has ${vocabulary} rows`,
+    );
+  const tokens = metadata.count("tokenizer.ggml.tokens");
+  if (tokens !== undefined && tokens !== vocabulary) throw differ(tokens, "the vocabulary has");
+  const key = `${architecture}.vocab_size`;
+  const stated = metadata.number(key, vocabulary);
+  if (stated !== vocabulary) throw differ(stated, `metadata "${key}" says`);
 }

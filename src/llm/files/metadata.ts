@@ -109,6 +109,12 @@ export class Metadata {
     throw this.#mismatch(key, "an array of strings");
   }
 
+  /** Values of an array; undefined where the key is absent or no array. */
+  count(key: string): number | undefined {
+    const entry = this.entries.get(key);
+    return entry?.type === "array" ? entry.value.length : undefined;
+  }
+
   /** An array of numbers of at most 32 bits, or of floats. */
   numbers(key: string): ArrayLike<number> {
     const entry = this.entries.get(key);
