@@ -29,6 +29,10 @@ export const PAGE_SMALLEST_NORMAL: usize = 688;
 export const PAGE_TWO_23: usize = 704;
 export const PAGE_INFINITY: usize = 720;
 export const PAGE_23: usize = 736; // f32x4: 23
+// gelu, see geglu.ts
+export const PAGE_GELU_SLOPE: usize = 752; // 2·√(2/π)
+export const PAGE_GELU_CUBIC: usize = 768; // 0.044715
+export const PAGE_GELU_CUBIC_3: usize = 784; // three times that
 
 /** Writes the page; called by open(), before any plan runs. */
 export function write_constants(): void {
@@ -70,6 +74,9 @@ function write_exp_constants(): void {
   splat(PAGE_TWO_23, 8388608);
   splat(PAGE_INFINITY, Infinity);
   splat(PAGE_23, 23);
+  splat(PAGE_GELU_SLOPE, 1.5957691216057308);
+  splat(PAGE_GELU_CUBIC, 0.044715);
+  splat(PAGE_GELU_CUBIC_3, 0.134145);
 }
 
 function splat(entry: usize, value: f32): void {

@@ -43,6 +43,7 @@ import {
   linear_grad_x_q4_0_r8,
   linear_grad_w,
 } from "./linear";
+import { geglu, geglu_grad } from "./geglu";
 import { linear_i8_q8_0_r8, linear_i8_q4_0_r8 } from "./linear_i8";
 import { cross_entropy, cross_entropy_grad } from "./loss";
 import { rms_norm, rms_norm_grad_x, rms_norm_grad_w } from "./norm";
@@ -122,6 +123,10 @@ export function dispatch(opcode: u32, o: usize, begin: i32, end: i32, scratch: u
       return swiglu(o, begin, end, scratch);
     case op.OP_SWIGLU_GRAD:
       return swiglu_grad(o, begin, end, scratch);
+    case op.OP_GEGLU:
+      return geglu(o, begin, end, scratch);
+    case op.OP_GEGLU_GRAD:
+      return geglu_grad(o, begin, end, scratch);
     case op.OP_CROSS_ENTROPY:
       return cross_entropy(o, begin, end, scratch);
     case op.OP_CROSS_ENTROPY_GRAD:

@@ -14,6 +14,7 @@ export * from "./peak";
 export { quantize } from "./quantize";
 export * from "./attention";
 export * from "./attention_grad";
+export * from "./geglu";
 export * from "./loss";
 export * from "./norm";
 export * from "./optimizer";

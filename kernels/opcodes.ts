@@ -118,4 +118,9 @@ export const OP_CAST_U32_F32 = 72;
 export const OP_IOTA = 73;
 // state (n) += x (n) | n                                                                                 unit: 1024 elements
 export const OP_ACCUMULATE = 74;
-export const OPCODES = 96;
+
+// gate (T,F), up (T,F), y (T,F) | t f          y = gelu(gate)·up, tanh form                               unit: a row
+export const OP_GEGLU = 106;
+// dy, gate, up, dgate, dup (T,F) | t f                                                                   unit: a row
+export const OP_GEGLU_GRAD = 107;
+export const OPCODES = 128;

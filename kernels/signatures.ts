@@ -100,8 +100,10 @@ export function signature(opcode: u32): u32 {
       return takes(10, G | H, I | J, 6, 1);
     case op.OP_ATTENTION_GRAD_KV:
       return takes(10, G | H, I | J, 6, 1);
+    case op.OP_GEGLU:
     case op.OP_SWIGLU:
       return takes(3, C, 0, 2, 0);
+    case op.OP_GEGLU_GRAD:
     case op.OP_SWIGLU_GRAD:
       return takes(5, D | E, 0, 2, 0);
     case op.OP_CROSS_ENTROPY:

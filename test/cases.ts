@@ -111,7 +111,13 @@ export const cases: readonly OpCase[] = [
     op: ops.rms_norm,
     label: `${rows} × 19`,
     inputs: [matrix(rows, 19), matrix(19)],
-    attributes: { eps: 1e-5 },
+    attributes: { eps: 1e-5, groups: 1 },
+  })),
+  ...[1, 5].map((rows) => ({
+    op: ops.rms_norm,
+    label: `${rows} × 3 heads of 10`,
+    inputs: [matrix(rows, 30), matrix(10)],
+    attributes: { eps: 1e-5, groups: 3 },
   })),
   {
     op: ops.rope,
@@ -129,6 +135,7 @@ export const cases: readonly OpCase[] = [
   adapterCase(7, 4, 19, true),
   adapterCase(18, 33, 8, true),
   { op: ops.swiglu, label: "5 × 13", inputs: [matrix(5, 13), matrix(5, 13)] },
+  { op: ops.geglu, label: "5 × 13", inputs: [matrix(5, 13), matrix(5, 13)] },
   {
     op: ops.cross_entropy,
     label: "6 × 23, two rows without target",

@@ -3,6 +3,7 @@ import { adapterLinearGradWOp, adapterLinearGradXOp, adapterLinearOp } from "./a
 import { attentionGradKvOp, attentionGradQOp, attentionOp } from "./attention.ts";
 import { crossEntropyGradOp, crossEntropyOp } from "./cross_entropy.ts";
 import { embeddingGradOp, embeddingOp } from "./embedding.ts";
+import { gegluGradOp, gegluOp } from "./geglu.ts";
 import { linearGradWOp, linearGradXOp, linearOp } from "./linear.ts";
 import { matmulOp } from "./matmul.ts";
 import type { Op } from "./op.ts";
@@ -66,6 +67,8 @@ export const ops = {
   attention_grad_kv: attentionGradKvOp,
   swiglu: swigluOp,
   swiglu_grad: swigluGradOp,
+  geglu: gegluOp,
+  geglu_grad: gegluGradOp,
   cross_entropy: crossEntropyOp,
   cross_entropy_grad: crossEntropyGradOp,
 } as const satisfies Record<string, Op>;

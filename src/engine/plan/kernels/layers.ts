@@ -1,7 +1,7 @@
 /** Kernels between the linears: norms, positions, attention, activation, loss, sampling. */
 import * as layout from "../../../../kernels/layout.ts";
 import type { Node } from "../../graph/graph.ts";
-import { constant, dimOf, times } from "../affine.ts";
+import { type Affine, constant, dimOf, times } from "../affine.ts";
 import {
   ACCUMULATE,
   COLUMNS,
@@ -23,7 +23,7 @@ import {
 export const layerKernels = {
   rms_norm: row((node) => {
     const [x, w] = node.inputs;
-    const [t, c] = x.shape.map(dimOf);
+    const { t, c } = parts(node);
     const operands = [
       read(x),
       read(w),
@@ -37,7 +37,7 @@ export const layerKernels = {
   }),
   rms_norm_grad_x: row((node) => {
     const [dy, x, w, r] = node.inputs;
-    const [t, c] = x.shape.map(dimOf);
+    const { t, c } = parts(node);
     return work(
       "rms_norm_grad_x",
       [read(dy), read(x), read(w), read(r), write(node.outputs[0]), int(t), int(c), ACCUMULATE],
@@ -47,7 +47,7 @@ export const layerKernels = {
   }),
   rms_norm_grad_w: row((node) => {
     const [dy, x, , r] = node.inputs;
-    const [t, c] = x.shape.map(dimOf);
+    const { t, c } = parts(node);
     const operands = [read(dy), read(x), read(r), write(node.outputs[0]), int(t), int(c), ACCUMULATE];
     return { kernel: "rms_norm_grad_w", operands, units: pieces(c, COLUMNS), cost: costOf(t, COLUMNS) };
   }),
@@ -94,28 +94,10 @@ export const layerKernels = {
       .concat([dk, dv].map(write), [sequence, sequences].map(read));
     return attentionGradient("attention_grad_kv", node, memory, "kvHeads");
   }),
-  swiglu: row((node) => {
-    const [t, f] = node.inputs[0].shape.map(dimOf);
-    const operands = [...node.inputs.map(read), write(node.outputs[0]), int(t), int(f)];
-    return {
-      ...work("swiglu", operands, t, times(f, 8)),
-      inPlace: [
-        [0, 0],
-        [0, 1],
-      ],
-    };
-  }),
-  swiglu_grad: row((node) => {
-    const [t, f] = node.inputs[0].shape.map(dimOf);
-    const operands = [...node.inputs.map(read), ...node.outputs.map(write), int(t), int(f)];
-    return {
-      ...work("swiglu_grad", operands, t, times(f, 12)),
-      inPlace: [
-        [0, 1],
-        [1, 2],
-      ],
-    };
-  }),
+  swiglu: gated("swiglu", 8),
+  swiglu_grad: gatedGradient("swiglu_grad", 12),
+  geglu: gated("geglu", 10),
+  geglu_grad: gatedGradient("geglu_grad", 16),
   cross_entropy: row((node) => {
     const [o, v] = node.inputs[0].shape.map(dimOf);
     return work(
@@ -146,6 +128,43 @@ export const layerKernels = {
 
 /** Keys that a row sees at most. */
 const visible = (window: number, keys: number) => (window ? Math.min(window, keys) : keys);
+
+/** The norm's rows for the kernel: the groups of a row lie side by side, so each is a row of its own. */
+function parts(node: Node): { t: Affine; c: Affine } {
+  const x = node.op!.name === "rms_norm" ? node.inputs[0] : node.inputs[1];
+  const { groups } = node.attributes as Record<string, number>;
+  return { t: times(dimOf(x.shape[0]), groups), c: constant((x.shape[1] as number) / groups) };
+}
+
+/** y of gate and up, element by element, at `cost` operations each. */
+function gated(kernel: string, cost: number): KernelRow {
+  return row((node) => {
+    const [t, f] = node.inputs[0].shape.map(dimOf);
+    const operands = [...node.inputs.map(read), write(node.outputs[0]), int(t), int(f)];
+    return {
+      ...work(kernel, operands, t, times(f, cost)),
+      inPlace: [
+        [0, 0],
+        [0, 1],
+      ],
+    };
+  });
+}
+
+/** dgate and dup of dy, gate and up. */
+function gatedGradient(kernel: string, cost: number): KernelRow {
+  return row((node) => {
+    const [t, f] = node.inputs[0].shape.map(dimOf);
+    const operands = [...node.inputs.map(read), ...node.outputs.map(write), int(t), int(f)];
+    return {
+      ...work(kernel, operands, t, times(f, cost)),
+      inPlace: [
+        [0, 1],
+        [1, 2],
+      ],
+    };
+  });
+}
 
 function attentionGradient(
   kernel: string,
