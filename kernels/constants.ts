@@ -21,6 +21,9 @@ export const PAGE_EIGHT: usize = 224; // i8x16: 8, the zero point of a nibble
 export const PAGE_TWO_112: usize = 240; // f32x4: 2¹¹², the ratio of the exponent biases of f32 and f16
 export const PAGE_HALF_MAX: usize = 256; // i32x4: the largest finite half, shifted to f32's exponent
 export const PAGE_QUANT_MAX: usize = 272; // f32x4: 127
+export const PAGE_SIXTEEN: usize = 288; // i8x16: the zero point of 5 bits, and the fifth bit
+export const PAGE_THIRTY_TWO: usize = 304; // i8x16: the zero point of 6 bits
+export const PAGE_FORTY_EIGHT: usize = 320; // i8x16: the upper two of 6 bits
 // log, see exp.ts
 export const PAGE_LOG_0: usize = 512; // nine coefficients, highest power first
 export const PAGE_HALF: usize = 656;
@@ -42,6 +45,9 @@ export function write_constants(): void {
   v128.store(PAGE + PAGE_TWO_112, i32x4.splat(0x77800000));
   v128.store(PAGE + PAGE_HALF_MAX, i32x4.splat(0x0f7fe000));
   v128.store(PAGE + PAGE_QUANT_MAX, f32x4.splat(127));
+  v128.store(PAGE + PAGE_SIXTEEN, i8x16.splat(16));
+  v128.store(PAGE + PAGE_THIRTY_TWO, i8x16.splat(32));
+  v128.store(PAGE + PAGE_FORTY_EIGHT, i8x16.splat(48));
   write_exp_constants();
 }
 

@@ -28,6 +28,13 @@ import {
   embedding_f16_r16,
   embedding_q8_0_r8,
   embedding_q4_0_r8,
+  embedding_bf16_r16,
+  embedding_q4_1_r8,
+  embedding_q5_0_r8,
+  embedding_q5_1_r8,
+  embedding_q4_k_r8,
+  embedding_q5_k_r8,
+  embedding_q6_k_r8,
   embedding_grad,
 } from "./embedding";
 import {
@@ -41,10 +48,33 @@ import {
   linear_grad_x_f16_r16,
   linear_grad_x_q8_0_r8,
   linear_grad_x_q4_0_r8,
+  linear_bf16_r16,
+  linear_grad_x_bf16_r16,
+  linear_q4_1_r8,
+  linear_grad_x_q4_1_r8,
+  linear_q5_0_r8,
+  linear_grad_x_q5_0_r8,
+  linear_q5_1_r8,
+  linear_grad_x_q5_1_r8,
+  linear_q4_k_r8,
+  linear_grad_x_q4_k_r8,
+  linear_q5_k_r8,
+  linear_grad_x_q5_k_r8,
+  linear_q6_k_r8,
+  linear_grad_x_q6_k_r8,
   linear_grad_w,
 } from "./linear";
+import {
+  linear_i8_q8_0_r8,
+  linear_i8_q4_0_r8,
+  linear_i8_q4_1_r8,
+  linear_i8_q5_0_r8,
+  linear_i8_q5_1_r8,
+  linear_i8_q4_k_r8,
+  linear_i8_q5_k_r8,
+  linear_i8_q6_k_r8,
+} from "./linear_i8";
 import { geglu, geglu_grad } from "./geglu";
-import { linear_i8_q8_0_r8, linear_i8_q4_0_r8 } from "./linear_i8";
 import { cross_entropy, cross_entropy_grad } from "./loss";
 import { rms_norm, rms_norm_grad_x, rms_norm_grad_w } from "./norm";
 import { sum_squares, optimizer_schedule, adamw } from "./optimizer";
@@ -181,6 +211,60 @@ export function dispatch(opcode: u32, o: usize, begin: i32, end: i32, scratch: u
       return iota(o, begin, end, scratch);
     case op.OP_ACCUMULATE:
       return accumulate(o, begin, end, scratch);
+    case op.OP_EMBEDDING_BF16_R16:
+      return embedding_bf16_r16(o, begin, end, scratch);
+    case op.OP_LINEAR_BF16_R16:
+      return linear_bf16_r16(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_BF16_R16:
+      return linear_grad_x_bf16_r16(o, begin, end, scratch);
+    case op.OP_EMBEDDING_Q4_1_R8:
+      return embedding_q4_1_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_Q4_1_R8:
+      return linear_q4_1_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_I8_Q4_1_R8:
+      return linear_i8_q4_1_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_Q4_1_R8:
+      return linear_grad_x_q4_1_r8(o, begin, end, scratch);
+    case op.OP_EMBEDDING_Q5_0_R8:
+      return embedding_q5_0_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_Q5_0_R8:
+      return linear_q5_0_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_I8_Q5_0_R8:
+      return linear_i8_q5_0_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_Q5_0_R8:
+      return linear_grad_x_q5_0_r8(o, begin, end, scratch);
+    case op.OP_EMBEDDING_Q5_1_R8:
+      return embedding_q5_1_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_Q5_1_R8:
+      return linear_q5_1_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_I8_Q5_1_R8:
+      return linear_i8_q5_1_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_Q5_1_R8:
+      return linear_grad_x_q5_1_r8(o, begin, end, scratch);
+    case op.OP_EMBEDDING_Q4_K_R8:
+      return embedding_q4_k_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_Q4_K_R8:
+      return linear_q4_k_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_I8_Q4_K_R8:
+      return linear_i8_q4_k_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_Q4_K_R8:
+      return linear_grad_x_q4_k_r8(o, begin, end, scratch);
+    case op.OP_EMBEDDING_Q5_K_R8:
+      return embedding_q5_k_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_Q5_K_R8:
+      return linear_q5_k_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_I8_Q5_K_R8:
+      return linear_i8_q5_k_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_Q5_K_R8:
+      return linear_grad_x_q5_k_r8(o, begin, end, scratch);
+    case op.OP_EMBEDDING_Q6_K_R8:
+      return embedding_q6_k_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_Q6_K_R8:
+      return linear_q6_k_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_I8_Q6_K_R8:
+      return linear_i8_q6_k_r8(o, begin, end, scratch);
+    case op.OP_LINEAR_GRAD_X_Q6_K_R8:
+      return linear_grad_x_q6_k_r8(o, begin, end, scratch);
     default:
       return fail(ERROR_BAD_PLAN, -1, opcode, op.OPCODES);
   }

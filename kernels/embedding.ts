@@ -1,9 +1,12 @@
 /** Rows of a table by token, for every weight dtype, and the gradient of a row-major table. */
+import {
+  BF16_R16, block_size, F16_R16, F32, F32_R16, Q4_0_R8, Q4_1_R8, Q4_K_R8, Q5_0_R8, Q5_1_R8, Q5_K_R8, Q6_K_R8, Q8_0_R8,
+} from "./blocks";
 import { check_units, extent } from "./extent";
 import { ERROR_DIMENSION, ERROR_NONE, ERROR_TOKEN } from "./layout";
 import { address, fail, failed, has, scalar } from "./operands";
 import { units } from "./panels";
-import { block_size, decode_row, F16_R16, F32, F32_R16, Q4_0_R8, Q8_0_R8, weight_bytes } from "./weights";
+import { decode_row, weight_bytes } from "./weights";
 
 const T: usize = 3;
 const C: usize = 4;
@@ -69,4 +72,32 @@ export function embedding_q8_0_r8(o: usize, begin: i32, end: i32, scratch: usize
 
 export function embedding_q4_0_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   return embedding(Q4_0_R8, o, begin, end);
+}
+
+export function embedding_bf16_r16(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return embedding(BF16_R16, o, begin, end);
+}
+
+export function embedding_q4_1_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return embedding(Q4_1_R8, o, begin, end);
+}
+
+export function embedding_q5_0_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return embedding(Q5_0_R8, o, begin, end);
+}
+
+export function embedding_q5_1_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return embedding(Q5_1_R8, o, begin, end);
+}
+
+export function embedding_q4_k_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return embedding(Q4_K_R8, o, begin, end);
+}
+
+export function embedding_q5_k_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return embedding(Q5_K_R8, o, begin, end);
+}
+
+export function embedding_q6_k_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return embedding(Q6_K_R8, o, begin, end);
 }

@@ -10,6 +10,7 @@ export * from "./linear";
 export * from "./linear_i8";
 export * from "./pack";
 export { tile_1x16, tile_1x8, tiles_2x16, tiles_4x8 } from "./panels";
+export { pair_i8, pair_i8_factors, pair_i8_min, row_i8 } from "./tiles_i8";
 export * from "./peak";
 export { quantize } from "./quantize";
 export * from "./attention";

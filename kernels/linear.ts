@@ -2,14 +2,15 @@
  * y = x·Wᵀ, dx = dy·W and dW = dyᵀ·x over f32 activations, for every weight dtype. Panels of W are decoded into scratch
  * BLOCK deep and go through the f32 core; f32_r16 is read where it stands. Order of sums: see panels.ts.
  */
+import {
+  BF16_R16, block_size, F16_R16, F32, F32_R16, Q4_0_R8, Q4_1_R8, Q4_K_R8, Q5_0_R8, Q5_1_R8, Q5_K_R8, Q6_K_R8, Q8_0_R8,
+} from "./blocks";
 import { check_units, extent } from "./extent";
 import { ERROR_DIMENSION, ERROR_NONE } from "./layout";
 import { address, fail, failed, has, has_scratch, scalar } from "./operands";
 import { BLOCK, block_scratch, multiply_panel, TILE_BYTES, units } from "./panels";
 import { pack_columns } from "./weight_f32";
-import {
-  block_size, columns, F16_R16, F32, F32_R16, group_rows, panel, Q4_0_R8, Q8_0_R8, weight_bytes,
-} from "./weights";
+import { columns, group_rows, panel, weight_bytes } from "./weights";
 
 // Operands of all linears: a (T,·), b, out, then
 const T: usize = 3;
@@ -125,4 +126,60 @@ export function linear_grad_x_q8_0_r8(o: usize, begin: i32, end: i32, scratch: u
 
 export function linear_grad_x_q4_0_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   return grad_x(Q4_0_R8, o, begin, end, scratch);
+}
+
+export function linear_bf16_r16(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(BF16_R16, o, begin, end, scratch);
+}
+
+export function linear_grad_x_bf16_r16(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(BF16_R16, o, begin, end, scratch);
+}
+
+export function linear_q4_1_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(Q4_1_R8, o, begin, end, scratch);
+}
+
+export function linear_grad_x_q4_1_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(Q4_1_R8, o, begin, end, scratch);
+}
+
+export function linear_q5_0_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(Q5_0_R8, o, begin, end, scratch);
+}
+
+export function linear_grad_x_q5_0_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(Q5_0_R8, o, begin, end, scratch);
+}
+
+export function linear_q5_1_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(Q5_1_R8, o, begin, end, scratch);
+}
+
+export function linear_grad_x_q5_1_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(Q5_1_R8, o, begin, end, scratch);
+}
+
+export function linear_q4_k_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(Q4_K_R8, o, begin, end, scratch);
+}
+
+export function linear_grad_x_q4_k_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(Q4_K_R8, o, begin, end, scratch);
+}
+
+export function linear_q5_k_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(Q5_K_R8, o, begin, end, scratch);
+}
+
+export function linear_grad_x_q5_k_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(Q5_K_R8, o, begin, end, scratch);
+}
+
+export function linear_q6_k_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return forward(Q6_K_R8, o, begin, end, scratch);
+}
+
+export function linear_grad_x_q6_k_r8(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return grad_x(Q6_K_R8, o, begin, end, scratch);
 }

@@ -119,6 +119,34 @@ export const OP_IOTA = 73;
 // state (n) += x (n) | n                                                                                 unit: 1024 elements
 export const OP_ACCUMULATE = 74;
 
+// More weight dtypes: bf16_r16, then q4_1_r8 … q6_k_r8; operands and units as of the kernels of the same name above.
+export const OP_EMBEDDING_BF16_R16 = 76;
+export const OP_LINEAR_BF16_R16 = 77;
+export const OP_LINEAR_GRAD_X_BF16_R16 = 78;
+export const OP_EMBEDDING_Q4_1_R8 = 79;
+export const OP_LINEAR_Q4_1_R8 = 80;
+export const OP_LINEAR_I8_Q4_1_R8 = 81;
+export const OP_LINEAR_GRAD_X_Q4_1_R8 = 82;
+export const OP_EMBEDDING_Q5_0_R8 = 83;
+export const OP_LINEAR_Q5_0_R8 = 84;
+export const OP_LINEAR_I8_Q5_0_R8 = 85;
+export const OP_LINEAR_GRAD_X_Q5_0_R8 = 86;
+export const OP_EMBEDDING_Q5_1_R8 = 87;
+export const OP_LINEAR_Q5_1_R8 = 88;
+export const OP_LINEAR_I8_Q5_1_R8 = 89;
+export const OP_LINEAR_GRAD_X_Q5_1_R8 = 90;
+export const OP_EMBEDDING_Q4_K_R8 = 91;
+export const OP_LINEAR_Q4_K_R8 = 92;
+export const OP_LINEAR_I8_Q4_K_R8 = 93;
+export const OP_LINEAR_GRAD_X_Q4_K_R8 = 94;
+export const OP_EMBEDDING_Q5_K_R8 = 95;
+export const OP_LINEAR_Q5_K_R8 = 96;
+export const OP_LINEAR_I8_Q5_K_R8 = 97;
+export const OP_LINEAR_GRAD_X_Q5_K_R8 = 98;
+export const OP_EMBEDDING_Q6_K_R8 = 99;
+export const OP_LINEAR_Q6_K_R8 = 100;
+export const OP_LINEAR_I8_Q6_K_R8 = 101;
+export const OP_LINEAR_GRAD_X_Q6_K_R8 = 102;
 // gate (T,F), up (T,F), y (T,F) | t f          y = gelu(gate)·up, tanh form                               unit: a row
 export const OP_GEGLU = 106;
 // dy, gate, up, dgate, dup (T,F) | t f                                                                   unit: a row

@@ -61,6 +61,13 @@ export function signature(opcode: u32): u32 {
     case op.OP_EMBEDDING_F16_R16:
     case op.OP_EMBEDDING_Q8_0_R8:
     case op.OP_EMBEDDING_Q4_0_R8:
+    case op.OP_EMBEDDING_BF16_R16:
+    case op.OP_EMBEDDING_Q4_1_R8:
+    case op.OP_EMBEDDING_Q5_0_R8:
+    case op.OP_EMBEDDING_Q5_1_R8:
+    case op.OP_EMBEDDING_Q4_K_R8:
+    case op.OP_EMBEDDING_Q5_K_R8:
+    case op.OP_EMBEDDING_Q6_K_R8:
       return takes(3, C, A, 3, 0);
     case op.OP_EMBEDDING_GRAD:
       return takes(3, C, A, 4, 0);
@@ -76,6 +83,26 @@ export function signature(opcode: u32): u32 {
     case op.OP_LINEAR_GRAD_X_F16_R16:
     case op.OP_LINEAR_GRAD_X_Q8_0_R8:
     case op.OP_LINEAR_GRAD_X_Q4_0_R8:
+    case op.OP_LINEAR_BF16_R16:
+    case op.OP_LINEAR_GRAD_X_BF16_R16:
+    case op.OP_LINEAR_Q4_1_R8:
+    case op.OP_LINEAR_I8_Q4_1_R8:
+    case op.OP_LINEAR_GRAD_X_Q4_1_R8:
+    case op.OP_LINEAR_Q5_0_R8:
+    case op.OP_LINEAR_I8_Q5_0_R8:
+    case op.OP_LINEAR_GRAD_X_Q5_0_R8:
+    case op.OP_LINEAR_Q5_1_R8:
+    case op.OP_LINEAR_I8_Q5_1_R8:
+    case op.OP_LINEAR_GRAD_X_Q5_1_R8:
+    case op.OP_LINEAR_Q4_K_R8:
+    case op.OP_LINEAR_I8_Q4_K_R8:
+    case op.OP_LINEAR_GRAD_X_Q4_K_R8:
+    case op.OP_LINEAR_Q5_K_R8:
+    case op.OP_LINEAR_I8_Q5_K_R8:
+    case op.OP_LINEAR_GRAD_X_Q5_K_R8:
+    case op.OP_LINEAR_Q6_K_R8:
+    case op.OP_LINEAR_I8_Q6_K_R8:
+    case op.OP_LINEAR_GRAD_X_Q6_K_R8:
     case op.OP_LINEAR_GRAD_W:
       return takes(3, C, 0, 4, 0);
     case op.OP_QUANTIZE:

@@ -4,35 +4,43 @@
  */
 import { PANEL_ROW } from "./panels";
 
-export const Q8_0_R8_BYTES: usize = 288;
+const Q8_0_R8_BYTES: usize = 288;
 
-/** Four rows × four k of int8, row-major, row r times lane r of `scale`, into four steps of a panel: out[k][r]. */
+/**
+ * Four rows × four k of int8, row-major, row r times lane r of `scale` [+ lane r of `min`], into four steps of a panel:
+ * out[k][r]. `has_min` is a constant of the caller.
+ */
 // @ts-ignore: decorator
 @inline
-export function store_by_k(bytes: v128, scale: v128, out: usize): void {
+export function store_by_k(bytes: v128, scale: v128, has_min: bool, min: v128, out: usize): void {
   const t = v128.shuffle<i8>(bytes, bytes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const low = i16x8.extend_low_i8x16_s(t), high = i16x8.extend_high_i8x16_s(t);
-  v128.store(out, scaled(i32x4.extend_low_i16x8_s(low), scale));
-  v128.store(out, scaled(i32x4.extend_high_i16x8_s(low), scale), 64);
-  v128.store(out, scaled(i32x4.extend_low_i16x8_s(high), scale), 128);
-  v128.store(out, scaled(i32x4.extend_high_i16x8_s(high), scale), 192);
+  v128.store(out, scaled(i32x4.extend_low_i16x8_s(low), scale, has_min, min));
+  v128.store(out, scaled(i32x4.extend_high_i16x8_s(low), scale, has_min, min), 64);
+  v128.store(out, scaled(i32x4.extend_low_i16x8_s(high), scale, has_min, min), 128);
+  v128.store(out, scaled(i32x4.extend_high_i16x8_s(high), scale, has_min, min), 192);
 }
 
-/** The same four rows × four k, their scales at `scales`, into a panel of columns: out[r][k]. */
+/** The same into a panel of columns: out[r][k]. */
 // @ts-ignore: decorator
 @inline
-export function store_by_row(bytes: v128, scales: usize, out: usize): void {
+export function store_by_row(bytes: v128, scale: v128, has_min: bool, min: v128, out: usize): void {
   const low = i16x8.extend_low_i8x16_s(bytes), high = i16x8.extend_high_i8x16_s(bytes);
-  v128.store(out, scaled(i32x4.extend_low_i16x8_s(low), v128.load32_splat(scales)));
-  v128.store(out, scaled(i32x4.extend_high_i16x8_s(low), v128.load32_splat(scales, 4)), 64);
-  v128.store(out, scaled(i32x4.extend_low_i16x8_s(high), v128.load32_splat(scales, 8)), 128);
-  v128.store(out, scaled(i32x4.extend_high_i16x8_s(high), v128.load32_splat(scales, 12)), 192);
+  const s0 = v128.shuffle<i32>(scale, scale, 0, 0, 0, 0), s1 = v128.shuffle<i32>(scale, scale, 1, 1, 1, 1);
+  const s2 = v128.shuffle<i32>(scale, scale, 2, 2, 2, 2), s3 = v128.shuffle<i32>(scale, scale, 3, 3, 3, 3);
+  const m0 = v128.shuffle<i32>(min, min, 0, 0, 0, 0), m1 = v128.shuffle<i32>(min, min, 1, 1, 1, 1);
+  const m2 = v128.shuffle<i32>(min, min, 2, 2, 2, 2), m3 = v128.shuffle<i32>(min, min, 3, 3, 3, 3);
+  v128.store(out, scaled(i32x4.extend_low_i16x8_s(low), s0, has_min, m0));
+  v128.store(out, scaled(i32x4.extend_high_i16x8_s(low), s1, has_min, m1), 64);
+  v128.store(out, scaled(i32x4.extend_low_i16x8_s(high), s2, has_min, m2), 128);
+  v128.store(out, scaled(i32x4.extend_high_i16x8_s(high), s3, has_min, m3), 192);
 }
 
 // @ts-ignore: decorator
 @inline
-function scaled(ints: v128, scale: v128): v128 {
-  return f32x4.mul(scale, f32x4.convert_i32x4_s(ints));
+function scaled(ints: v128, scale: v128, has_min: bool, min: v128): v128 {
+  const product = f32x4.mul(scale, f32x4.convert_i32x4_s(ints));
+  return has_min ? f32x4.add(product, min) : product;
 }
 
 /** out[d][r] = w[16·unit + r][from + d]; `from` and `depth` are multiples of 32. */
@@ -45,8 +53,8 @@ export function panel_q8_0_r8(w: usize, k: i32, unit: i32, from: i32, depth: i32
       const s0 = v128.load(block), s1 = v128.load(block, 16);
       const end = block + Q8_0_R8_BYTES;
       for (let chunk = block + 32; chunk < end; chunk += 32, to += PANEL_ROW << 2) {
-        store_by_k(v128.load(chunk), s0, to);
-        store_by_k(v128.load(chunk, 16), s1, to + 16);
+        store_by_k(v128.load(chunk), s0, false, s0, to);
+        store_by_k(v128.load(chunk, 16), s1, false, s1, to + 16);
       }
     }
   }
@@ -58,9 +66,10 @@ export function columns_q8_0_r8(w: usize, k: i32, unit: i32, from: i32, depth: i
   let block = w + <usize>(from >> 3) * pitch + <usize>(unit >> 1) * Q8_0_R8_BYTES;
   for (; depth > 0; depth -= 8, block += pitch, out += PANEL_ROW << 3) {
     const chunks = block + 32 + (<usize>(unit & 1) << 7); // 16 columns are half a block: 4 chunks
+    const s0 = v128.load(block), s1 = v128.load(block, 16);
     for (let c: usize = 0; c < 4; c++) {
-      store_by_row(v128.load(chunks + (c << 5)), block, out + (c << 4));
-      store_by_row(v128.load(chunks + (c << 5), 16), block + 16, out + (c << 4) + (PANEL_ROW << 2));
+      store_by_row(v128.load(chunks + (c << 5)), s0, false, s0, out + (c << 4));
+      store_by_row(v128.load(chunks + (c << 5), 16), s1, false, s1, out + (c << 4) + (PANEL_ROW << 2));
     }
   }
 }

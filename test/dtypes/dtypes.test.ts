@@ -2,9 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { f16ToF32, f32ToF16 } from "../../src/engine/dtypes/half.ts";
-import { bytesOf, dtypeOfGguf, fileDtypes, packedDtypes, packedOf } from "../../src/engine/dtypes/index.ts";
-import { callAt } from "../kernels/harness.ts";
-import { values } from "../kernels/products.ts";
+import { fileDtypes } from "../../src/engine/dtypes/index.ts";
 
 interface Golden {
   readonly encoded: string;
@@ -55,53 +53,4 @@ describe("half precision", () => {
       { seed: 22, numRuns: 2000 },
     );
   });
-});
-
-describe.each(Object.values(fileDtypes))("$name", (dtype) => {
-  const packed = packedOf(dtype);
-  const pack = `pack_${packed.name}`;
-  it("is known by its GGUF id, and packs to at most 1.12 of its bytes", () => {
-    expect(dtypeOfGguf(dtype.ggufId)).toBe(dtype);
-    expect(packed.packedBytes(64, 64) / bytesOf(dtype, 64 * 64)).toBeLessThanOrEqual(1.12);
-  });
-  it("unpack ∘ pack is decode", () => {
-    for (const [n, k] of [
-      [1, 32],
-      [16, 64],
-      [17, 96],
-      [40, 32],
-    ] as const) {
-      const file = dtype.encode(values(n * k, n));
-      const all = packed.pack(file, n, k);
-      expect(all.length).toBe(packed.packedBytes(n, k));
-      expect(packed.unpack(all, n, k)).toEqual(dtype.decode(file));
-    }
-  });
-  it("the wasm packs the same bytes, group by group, subnormal and special scales included", () => {
-    for (const [n, k] of [
-      [16, 32],
-      [5, 64],
-      [37, 96],
-    ] as const) {
-      const x = values(n * k, 3);
-      x.fill(1e-6, 0, 32); // a subnormal half as the scale
-      x.fill(1e9, k * 4, k * 4 + 32); // an infinite one
-      const file = dtype.encode(x);
-      const rowBytes = bytesOf(dtype, k);
-      const groups = [];
-      for (let row = 0; row < n; row += 16) {
-        const rows = file.slice(row * rowBytes, (row + 16) * rowBytes);
-        const group = new Uint8Array(packed.packedBytes(16, k));
-        callAt(pack, [rows, group], Math.min(16, n - row), k);
-        groups.push(group);
-      }
-      expect(new Uint8Array(Buffer.concat(groups))).toEqual(packed.pack(file, n, k));
-    }
-  });
-});
-
-it("packed dtypes have their own names", () => {
-  expect(
-    Object.keys(packedDtypes).map((name) => packedDtypes[name as keyof typeof packedDtypes].name),
-  ).toEqual(Object.keys(packedDtypes));
 });

@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ERROR_DIMENSION, ERROR_NONE, ERROR_OPERAND_BYTES } from "../../kernels/layout.ts";
-import { fileDtypes, packedOf } from "../../src/engine/dtypes/index.ts";
+import { ERROR_DIMENSION, ERROR_NONE, ERROR_OPERAND_BYTES, ERROR_SCRATCH } from "../../kernels/layout.ts";
+import { blockDtypes } from "../../src/engine/dtypes/index.ts";
+import type { Blocks } from "../../src/engine/dtypes/packed/blocks.ts";
+import { linearI8Op } from "../../src/engine/ops/quantize.ts";
+import { fileRows, nativeDtypes } from "./file_rows.ts";
 import { call, scratchOf, split } from "./harness.ts";
 import { closeTo, product, values } from "./products.ts";
 
@@ -85,95 +88,99 @@ describe("quantize", () => {
   });
 });
 
-/** The integers and scales behind a file's bytes. */
-function parts(name: "q8_0" | "q4_0", file: Uint8Array): { scales: number[]; ints: number[] } {
-  const dtype = fileDtypes[name];
-  const scales: number[] = [];
-  const ints: number[] = [];
-  for (let at = 0; at < file.length; at += dtype.bytesPerBlock) {
-    const bytes = file.slice(at, at + dtype.bytesPerBlock);
-    scales.push(fileDtypes.f16.decode(bytes.slice(0, 2))[0]!);
-    bytes.set([0, 0x3c]); // scale 1: what remains is the integers
-    ints.push(...dtype.decode(bytes));
-  }
-  return { scales, ints };
-}
-
-/** y = [y +] in the stated steps: per block acc = acc + w_scale · (x_scale · Σ), each rounded to f32. */
-function exact(
-  x: Float32Array,
-  w: ReturnType<typeof parts>,
-  t: number,
-  k: number,
-  n: number,
-  start?: Float32Array,
-): Float32Array {
+/** y in the op's exact steps. */
+function exact(x: Float32Array, w: Blocks, t: number, k: number, n: number): Float32Array {
   const { scales, ints } = quantized(x);
-  const blocks = k / 32;
-  return Float32Array.from({ length: t * n }, (_, index) => {
-    const row = Math.floor(index / n);
-    const column = index % n;
-    let acc = start ? start[index]! : 0;
-    for (let b = 0; b < blocks; b++) {
-      let sum = 0;
-      for (let i = 32 * b; i < 32 * b + 32; i++) sum += w.ints[column * k + i]! * ints[row * k + i]!;
-      acc = fround(acc + fround(w.scales[column * blocks + b]! * fround(scales[row * blocks + b]! * sum)));
-    }
-    return acc;
-  });
+  const data = new Float64Array(0);
+  const inputs = [
+    { shape: [t, k], data, blocks: { integers: ints, scales } },
+    { shape: [n, k], data, blocks: w },
+  ];
+  return Float32Array.from(linearI8Op.reference(inputs, {})[0]!.data);
 }
 
-describe.each(["q8_0", "q4_0"] as const)("integer linear over %s", (name) => {
-  const kernel = `linear_i8_${name}_r8`;
-  const dtype = fileDtypes[name];
+const integerDtypes = nativeDtypes.filter((dtype) => dtype.packed in blockDtypes);
+
+describe.each(integerDtypes)("integer linear over $name", (dtype) => {
+  const kernel = `linear_i8_${dtype.packed}`;
+  const packing = blockDtypes[dtype.packed as keyof typeof blockDtypes];
+  const deep = dtype.blockSize === 256;
+  const run = (
+    x: Float32Array,
+    packed: Uint8Array,
+    y: Float32Array,
+    k: number,
+    acc: number,
+    ranges: number,
+  ) => {
+    const [t, n] = [x.length / k, (y.length * k) / x.length];
+    const units = split(Math.ceil(n / 16), ranges);
+    const operands = [quantizeKernel(x, t, k), packed, y, t, k, n, acc];
+    expect(call(kernel, operands, units, scratchOf(kernel, t, k, n))).toBe(ERROR_NONE);
+    return y;
+  };
   it("equals the exact reference, in any split and any grouping of rows", () => {
-    for (const k of [32, 64, 160])
+    for (const k of deep ? [256, 768] : [32, 64, 160])
       for (const n of [1, 7, 8, 9, 15, 16, 17, 24, 37]) {
-        const file = dtype.encode(values(n * k, n + k));
-        const packed = packedOf(dtype).pack(file, n, k);
-        for (const t of [1, 2, 3, 4, 5, 8]) {
-          const [x, acc] = [values(t * k, t), t % 2];
-          const start = values(t * n, 9);
-          const run = (from: number, to: number, ranges: number) => {
-            const y = start.slice(from * n, to * n);
-            const records = quantizeKernel(x.slice(from * k, to * k), to - from, k);
-            const units = split(Math.ceil(n / 16), ranges);
-            const code = call(
-              kernel,
-              [records, packed, y, to - from, k, n, acc],
-              units,
-              scratchOf(kernel, to - from, k, n),
-            );
-            expect(code).toBe(ERROR_NONE);
-            return y;
-          };
-          const y = run(0, t, 1);
-          expect(y).toEqual(exact(x, parts(name, file), t, k, n, acc ? start : undefined));
-          expect(run(0, t, 2)).toEqual(y);
-          expect(run(0, t, 3)).toEqual(y);
-          for (let row = 0; row < t; row++)
-            expect(run(row, row + 1, 1)).toEqual(y.slice(row * n, (row + 1) * n));
+        const packed = packing.pack(fileRows(dtype, n, k, n + k), n, k);
+        const blocks = packing.blocks(packed, n, k);
+        for (const t of deep ? [1, 2, 3, 8] : [1, 2, 3, 4, 5, 8]) {
+          const x = values(t * k, t);
+          const y = run(x, packed, new Float32Array(t * n), k, 0, 1);
+          expect(y).toEqual(exact(x, blocks, t, k, n));
+          for (const parts of [2, 3]) expect(run(x, packed, new Float32Array(t * n), k, 0, parts)).toEqual(y);
+          for (let row = 0; row < t; row++) {
+            const alone = run(x.slice(row * k, (row + 1) * k), packed, new Float32Array(n), k, 0, 1);
+            expect(alone).toEqual(y.slice(row * n, (row + 1) * n));
+          }
         }
       }
   });
-  it("is within the rounding of int8 activations of the f64 product", () => {
-    const [t, k, n] = [4, 320, 32];
-    const file = dtype.encode(values(n * k, 3));
-    const x = values(t * k, 4);
+  it("goes on from what it adds to: two halves of k in turn are the whole", () => {
+    const [t, n, k] = [3, 19, deep ? 512 : 64];
+    const halves = (from: number, values: Float32Array) =>
+      Float32Array.from(
+        { length: values.length / 2 },
+        (_, i) => values[Math.floor(i / (k / 2)) * k + from + (i % (k / 2))]!,
+      );
+    const file = fileRows(dtype, n, k, 5);
+    const rowBytes = file.length / n;
+    const fileHalf = (from: number) =>
+      Uint8Array.from(
+        { length: file.length / 2 },
+        (_, i) => file[Math.floor(i / (rowBytes / 2)) * rowBytes + from + (i % (rowBytes / 2))]!,
+      );
+    const x = values(t * k, 2);
+    const whole = run(x, packing.pack(file, n, k), new Float32Array(t * n), k, 0, 1);
     const y = new Float32Array(t * n);
-    call(kernel, [quantizeKernel(x, t, k), packedOf(dtype).pack(file, n, k), y, t, k, n, 0], [[0, 2]], 64);
-    // |x| < 1 is off by at most half of 1/127, |w| < 1.1: far less than this as a sum of random signs.
-    closeTo(y, product(x, dtype.decode(file), t, n, k), (k / 254) * 1.1, kernel);
+    run(halves(0, x), packing.pack(fileHalf(0), n, k / 2), y, k / 2, 0, 1);
+    run(halves(k / 2, x), packing.pack(fileHalf(rowBytes / 2), n, k / 2), y, k / 2, 1, 2);
+    expect(y).toEqual(whole);
+  });
+  it("is within the rounding of int8 activations of the f64 product", () => {
+    const [t, k, n] = [4, 512, 32];
+    const file = fileRows(dtype, n, k, 3);
+    const x = values(t * k, 4);
+    const y = run(x, packing.pack(file, n, k), new Float32Array(t * n), k, 0, 1);
+    const w = dtype.decode(file);
+    const largest = w.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    // |x| < 1 is off by at most half of 1/127: far less than this as a sum of random signs.
+    closeTo(y, product(x, w, t, n, k), (k / 254) * largest * 0.5, kernel);
   });
   it("refuses rows that are no whole blocks, and operands that are too small", () => {
-    const [t, k, n] = [2, 32, 16];
-    const packed = packedOf(dtype).pack(dtype.encode(values(n * k, 1)), n, k);
+    const [t, k, n] = [2, dtype.blockSize, 16];
+    const packed = packing.pack(fileRows(dtype, n, k, 1), n, k);
     const records = quantizeKernel(values(t * k, 1), t, k);
     const y = new Float32Array(t * n);
-    expect(call(kernel, [records, packed, y, t, 33, n, 0], [[0, 1]], 64)).toBe(ERROR_DIMENSION);
-    expect(call(kernel, [records.slice(1), packed, y, t, k, n, 0], [[0, 1]], 64)).toBe(ERROR_OPERAND_BYTES);
-    expect(call(kernel, [records, packed.slice(1), y, t, k, n, 0], [[0, 1]], 64)).toBe(ERROR_OPERAND_BYTES);
-    expect(call(kernel, [records, packed, y.slice(1), t, k, n, 0], [[0, 1]], 64)).toBe(ERROR_OPERAND_BYTES);
-    expect(call(kernel, [records, packed, y, t, k, n, 0], [[0, 2]], 64)).toBe(ERROR_DIMENSION);
+    const scratch = scratchOf(kernel, t, k, n);
+    expect(call(kernel, [records, packed, y, t, k + 1, n, 0], [[0, 1]], scratch)).toBe(ERROR_DIMENSION);
+    for (const operands of [
+      [records.slice(1), packed, y],
+      [records, packed.slice(1), y],
+      [records, packed, y.slice(1)],
+    ])
+      expect(call(kernel, [...operands, t, k, n, 0], [[0, 1]], scratch)).toBe(ERROR_OPERAND_BYTES);
+    expect(call(kernel, [records, packed, y, t, k, n, 0], [[0, 2]], scratch)).toBe(ERROR_DIMENSION);
+    expect(call(kernel, [records, packed, y, t, k, n, 0], [[0, 1]], scratch - 1)).toBe(ERROR_SCRATCH);
   });
 });

@@ -2,6 +2,7 @@
  * What an op is. A *primitive* gives its shape rule, its reference in f64 and its gradient; a *fused* op gives its decomposition into
  * primitives, from which all three follow. A hand-written gradient is an optimisation and is tested against the derived one.
  */
+import type { Blocks } from "../dtypes/packed/blocks.ts";
 import { type Attributes, Graph, type TensorType, type Value } from "../graph/graph.ts";
 import { gradientOf } from "../transform/gradient.ts";
 import { interpret } from "../transform/reference.ts";
@@ -10,8 +11,8 @@ import { interpret } from "../transform/reference.ts";
 export interface Tensor {
   readonly shape: readonly number[];
   readonly data: Float64Array;
-  /** Present where the tensor stands for 8-bit or 4-bit blocks of 32: the exact integers and f32 scales behind `data`. */
-  readonly blocks?: { readonly integers: Int8Array; readonly scales: Float32Array };
+  /** Present where the tensor stands for blocks of integers: what is exactly behind `data`. */
+  readonly blocks?: Blocks;
 }
 
 /** A tensor of the reference whose i-th element (row-major) is f(i). */

@@ -1,3 +1,4 @@
+import type { Blocks } from "../dtypes/packed/blocks.ts";
 import type { Value } from "../graph/graph.ts";
 import { primitive, type Tensor, tensor } from "./op.ts";
 
@@ -19,8 +20,11 @@ export const quantizeOp = primitive({
 });
 
 /**
- * y = x·Wᵀ over int8 activations and 8- or 4-bit weights, in exact steps: per output and per block in ascending order
- * acc = acc + w_scale · (x_scale · Σ integers), the sum exact, the products and sums in f32.
+ * y = x·Wᵀ over int8 activations and weights of 4 to 8 bits, in exact steps: per output and per block in ascending order
+ *   acc = acc + w_scale · (x_scale · Σ w·x), and where there are mins, then
+ *   acc = acc + w_min · (x_scale · Σ x), or where every 16 columns have a factor,
+ *   acc = acc + w_scale · (x_scale · (factor₀ · Σ₀ w·x + factor₁ · Σ₁ w·x))
+ * the sums of integers exact, the products and sums of scales in f32.
  * x quantized (T,K), w (N,K), y (T,N)
  */
 export const linearI8Op = primitive({
@@ -62,15 +66,29 @@ function exactProduct(x: Tensor, w: Tensor): Tensor {
   const f = Math.fround;
   return tensor([x.shape[0], n], (i) => {
     const [row, column] = [Math.floor(i / n), i % n];
-    let sum = 0;
+    let y = 0;
     for (let block = 0; block < k / BLOCK; block++) {
       const [a, b] = [row * k + block * BLOCK, column * k + block * BLOCK];
-      let exact = 0;
-      for (let l = 0; l < BLOCK; l++) exact += left.integers[a + l] * right.integers[b + l];
-      sum = f(sum + f(right.scales[b / BLOCK] * f(left.scales[a / BLOCK] * exact)));
+      const x_scale = left.scales[a / BLOCK];
+      y = f(y + f(right.scales[b / BLOCK] * f(x_scale * blockProduct(left.integers, a, right, b))));
+      if (!right.mins) continue;
+      const sum = left.integers.subarray(a, a + BLOCK).reduce((total, integer) => total + integer, 0);
+      y = f(y + f(right.mins[b / BLOCK] * f(x_scale * sum)));
     }
-    return sum;
+    return y;
   });
+}
+
+/** Σ w·x of a block, each half of it times its factor where it has one. */
+function blockProduct(x: Int8Array, at: number, { integers, factors }: Blocks, from: number): number {
+  let [sum, half] = [0, 0];
+  for (let i = 0; i < BLOCK; i++) {
+    half += x[at + i] * integers[from + i];
+    if (i % 16 !== 15) continue;
+    sum += half * (factors ? factors[(from + i) >> 4] : 1);
+    half = 0;
+  }
+  return sum;
 }
 
 function roundHalfEven(x: number): number {

@@ -1,4 +1,5 @@
 /** How much scratch every kernel takes. */
+import { blockDtypes } from "../dtypes/index.ts";
 
 /** Dimensions of a call at the maxima of the plan's slots, by the names of `Work.scratch`. */
 export type Dimensions = Readonly<Record<string, number>>;
@@ -24,21 +25,38 @@ const overT = ({ t }: Dimensions) => block(t);
 /** Bytes of a row of `count` f32 scores: kernels store scores four at a time. */
 const scores = (count: number) => Math.ceil(count / 4) * 16;
 
+/** Two rows of 8 outputs, for the last columns; bytes of unpacked weights, 8 rows × 32 k, where rows share them. */
+const integers =
+  (unpacked: number) =>
+  ({ t, k }: Dimensions) =>
+    64 + (t > 1 ? (k / 32) * unpacked : 0);
+
+const named = (kernel: string, dtypes: readonly string[], bytes: (d: Dimensions) => number) =>
+  Object.fromEntries(dtypes.map((dtype) => [`${kernel}_${dtype}`, bytes]));
+
+const halves = {
+  ...named("linear", ["f16_r16", "bf16_r16"], overK),
+  ...named("linear_grad_x", ["f16_r16", "bf16_r16"], overGroupsOfN(4)),
+};
+const blockNames = Object.keys(blockDtypes);
+const blocks = {
+  ...named("linear", blockNames, overK),
+  ...named("linear_grad_x", blockNames, overGroupsOfN(8)),
+  linear_i8_q8_0_r8: integers(0), // read where it stands
+  ...named("linear_i8", ["q4_0_r8", "q5_0_r8"], integers(288)),
+  ...named("linear_i8", ["q4_1_r8", "q5_1_r8", "q4_k_r8", "q5_k_r8"], integers(320)), // and mins
+  linear_i8_q6_k_r8: integers(352), // and factors
+};
+
 /** Bytes of scratch per thread that a kernel uses, exact; kernels that are not listed use none. */
 export const scratchBytes: Readonly<Record<string, (d: Dimensions) => number>> = {
   // Linears of t rows, k columns in, n columns out. The panel's depth is what the product sums over: k forward, n for dx, t for dW.
   linear_f32: overK,
   linear_f32_r16: () => TILE, // panels are read where they stand
-  linear_f16_r16: overK,
-  linear_q8_0_r8: overK,
-  linear_q4_0_r8: overK,
-  linear_i8_q8_0_r8: () => 64, // two rows of 8 outputs, for the edge
-  linear_i8_q4_0_r8: () => 64,
   linear_grad_x_f32: overN,
   linear_grad_x_f32_r16: overGroupsOfN(4),
-  linear_grad_x_f16_r16: overGroupsOfN(4),
-  linear_grad_x_q8_0_r8: overGroupsOfN(8),
-  linear_grad_x_q4_0_r8: overGroupsOfN(8),
+  ...halves,
+  ...blocks,
   linear_grad_w: overT,
   adapter_linear: overK,
   adapter_linear_grad_x: overN,

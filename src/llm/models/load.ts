@@ -2,8 +2,9 @@
 import { REGION_ARENA } from "../../../kernels/layout.ts";
 import {
   convert,
+  type EncodableDtype,
   type EncodableDtypeName,
-  encodableDtypes,
+  type FileDtype,
   type FileDtypeName,
   fileDtypes,
   type PackedDtypeName,
@@ -12,14 +13,15 @@ import {
 import type { DtypeName } from "../../engine/graph/graph.ts";
 import type { Engine } from "../../engine/host/engine.ts";
 import type { Placement } from "../../engine/plan/program.ts";
+import { InputError } from "../../errors.ts";
 import type { Gguf, TensorInfo } from "../files/gguf.ts";
 import type { ModelConfig, WeightSpec } from "./config.ts";
 import { familyOf, modelWeights } from "./family.ts";
 import { ggufName } from "./from_gguf.ts";
 import { rotaryTable } from "./rotary.ts";
 
-/** Rows that the pack kernels take at once. */
-const PACK_ROWS = 16;
+/** Rows of a packed unit. */
+const UNIT = 16;
 /** Bytes that a program's arena needs at least, so that a group of rows fits. */
 export const STAGING_BYTES = 1 << 20;
 
@@ -27,12 +29,13 @@ export const STAGING_BYTES = 1 << 20;
 export type WeightType = "file" | EncodableDtypeName;
 
 /**
- * Dtype in memory of each weight. Norms are f32; a matrix whose rows are not whole blocks of the wanted type stays f32.
+ * Dtype in memory of each weight. Norms are f32; a matrix whose rows are not whole blocks of the wanted type stays f32. Types that
+ * kernels do not compute from become their native one.
  */
 export function weightDtypes(gguf: Gguf, type: WeightType): (spec: WeightSpec) => DtypeName {
   return (spec) => {
     if (spec.role === "norm") return "f32";
-    const wanted = fileDtypes[type === "file" ? fileTypeOf(gguf, spec) : type];
+    const wanted = fileDtypes[type === "file" ? (fileTypeOf(gguf, spec).native as FileDtypeName) : type];
     const whole = spec.shape[1] % wanted.blockSize === 0;
     return (whole ? wanted.packed : fileDtypes.f32.packed) as DtypeName;
   };
@@ -51,7 +54,7 @@ export async function loadWeights(engine: Engine, config: ModelConfig, gguf: Ggu
   }
 }
 
-/** Rows [first, first + rows) of a weight in Hugging Face order, as the file's bytes. */
+/** Rows [first, first + rows) of a weight in Hugging Face order, as the file's bytes; what is not finite is refused. */
 async function rowsOf(
   gguf: Gguf,
   tensor: TensorInfo,
@@ -61,9 +64,29 @@ async function rowsOf(
   rows: number,
 ) {
   const fileRow = familyOf(config).fileRow(spec, config);
-  if (!fileRow) return gguf.readRows(tensor, first, rows);
+  const bytes = fileRow
+    ? await reordered(gguf, tensor, fileRow, config.headSize, first, rows)
+    : await gguf.readRows(tensor, first, rows);
+  const { type } = tensor;
+  const bad = type.firstNotFinite(bytes);
+  if (bad < 0) return bytes;
+  const row = first + Math.floor((bad * type.blockSize) / tensor.columns);
+  const what = type.blockSize > 1 ? "its scale is" : "it has values that are";
+  throw new InputError(
+    `${config.architecture}: ${gguf.source.name}: tensor "${tensor.name}" (${type.ggufName}), row ${fileRow?.(row) ?? row}: ${what} not finite; download or convert the model again`,
+  );
+}
+
+/** Rows whose order within a head is another in the file. */
+async function reordered(
+  gguf: Gguf,
+  tensor: TensorInfo,
+  fileRow: (row: number) => number,
+  head: number,
+  first: number,
+  rows: number,
+) {
   const bytes = new Uint8Array(rows * tensor.rowBytes);
-  const head = config.headSize;
   for (let start = first - (first % head); start < first + rows; start += head) {
     const block = await gguf.readRows(tensor, start, head);
     for (let row = Math.max(first, start); row < Math.min(first + rows, start + head); row++) {
@@ -82,7 +105,7 @@ export async function* decodedRows(
 ): AsyncGenerator<Float32Array, void> {
   const tensor = gguf.tensors.get(ggufName(spec.name))!;
   const group = Math.max(1, Math.floor(STAGING_BYTES / tensor.rowBytes));
-  const { decode } = fileDtypes[dtypeName(tensor)];
+  const { decode } = tensor.type;
   for (let first = 0; first < tensor.rows; first += group) {
     const rows = Math.min(group, tensor.rows - first);
     yield decode(await rowsOf(gguf, tensor, spec, config, first, rows));
@@ -108,33 +131,23 @@ async function packRows(
 ) {
   const { rows: n, columns: k } = tensor;
   const packed = place.value.dtype as PackedDtypeName;
-  const wanted = Object.values(encodableDtypes).find((dtype) => dtype.packed === packed)!;
-  const from = fileDtypes[dtypeName(tensor)];
-  const packedRow = packedDtypes[packed].packedBytes(PACK_ROWS, k) / PACK_ROWS;
+  // What weightDtypes has chosen: a type to encode in, or the native one of the file's.
+  const wanted = Object.values(fileDtypes).find(
+    (dtype) => dtype.packed === packed && dtype.native === dtype.name,
+  ) as EncodableDtype;
+  const from = tensor.type;
+  const packedRow = packedDtypes[packed].packedBytes(UNIT, k) / UNIT;
   const widest = Math.max(tensor.rowBytes, (k / wanted.blockSize) * wanted.bytesPerBlock);
-  const group = PACK_ROWS * Math.max(1, Math.floor(STAGING_BYTES / widest / PACK_ROWS));
+  const group = UNIT * Math.max(1, Math.floor(STAGING_BYTES / widest / UNIT));
   const staging = engine.program.regions[REGION_ARENA].offset;
   for (let first = 0; first < n; first += group) {
     const rows = Math.min(group, n - first);
-    const bytes = await rowsOf(gguf, tensor, spec, config, first, rows);
-    const encoded = convert(from, wanted, bytes);
+    const encoded = convert(from, wanted, await rowsOf(gguf, tensor, spec, config, first, rows));
     engine.bytes(staging, encoded.length).set(encoded);
-    const rowBytes = encoded.length / rows;
-    for (let row = 0; row < rows; row += PACK_ROWS)
-      await engine.call(
-        `pack_${packed}`,
-        staging + row * rowBytes,
-        place.offset + (first + row) * packedRow,
-        Math.min(PACK_ROWS, rows - row),
-        k,
-      );
+    await engine.call(`pack_${packed}`, staging, place.offset + first * packedRow, rows, k);
   }
 }
 
-function fileTypeOf(gguf: Gguf, spec: WeightSpec): FileDtypeName {
-  return dtypeName(gguf.tensors.get(ggufName(spec.name))!);
-}
-
-function dtypeName({ type }: TensorInfo): FileDtypeName {
-  return type.name.toLowerCase() as FileDtypeName;
+function fileTypeOf(gguf: Gguf, spec: WeightSpec): FileDtype {
+  return gguf.tensors.get(ggufName(spec.name))!.type;
 }

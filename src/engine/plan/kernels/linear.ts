@@ -1,4 +1,5 @@
 /** Kernels that read weights: linears, adapters, embeddings. */
+import { blockDtypes } from "../../dtypes/index.ts";
 import type { Dim, Node, Value } from "../../graph/graph.ts";
 import { constant, dimOf } from "../affine.ts";
 import {
@@ -24,7 +25,7 @@ export const linearKernels = {
   }),
   linear_i8: row((node) => {
     const [x, w] = node.inputs;
-    if (w.dtype !== "q8_0_r8" && w.dtype !== "q4_0_r8") return undefined;
+    if (!(w.dtype in blockDtypes)) return undefined;
     return product(
       `linear_i8_${w.dtype}`,
       [read(x), read(w), write(node.outputs[0])],
