@@ -81,6 +81,7 @@ import { sum_squares, optimizer_schedule, adamw } from "./optimizer";
 import { quantize } from "./quantize";
 import { rope } from "./rope";
 import { gather, scatter_add } from "./rows";
+import { history_write } from "./history";
 import { sample } from "./sample";
 import { swiglu, swiglu_grad } from "./swiglu";
 
@@ -167,6 +168,8 @@ export function dispatch(opcode: u32, o: usize, begin: i32, end: i32, scratch: u
       return scatter_add(o, begin, end, scratch);
     case op.OP_SAMPLE:
       return sample(o, begin, end, scratch);
+    case op.OP_HISTORY_WRITE:
+      return history_write(o, begin, end, scratch);
     case op.OP_SUM_SQUARES:
       return sum_squares(o, begin, end, scratch);
     case op.OP_OPTIMIZER_SCHEDULE:

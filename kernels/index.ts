@@ -21,6 +21,7 @@ export * from "./norm";
 export * from "./optimizer";
 export * from "./rope";
 export * from "./rows";
+export { history_write } from "./history";
 export * from "./sample";
 export * from "./swiglu";
 export { random, uniform } from "./random";

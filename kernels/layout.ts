@@ -59,7 +59,14 @@ export const SLOT_MICRO_BATCH = 5; // micro-batch within the step, from 0
 export const SLOT_SEED = 6;
 export const SLOT_LEARNING_RATE = 7; // f32 bits
 export const SLOT_TEMPERATURE = 8; // f32 bits
+export const SLOT_TOP_K = 9; // 0: all tokens
+export const SLOT_TOP_P = 10; // f32 bits; 0 or from 1: all
+export const SLOT_MIN_P = 11; // f32 bits; 0: all
+export const SLOT_REPETITION_PENALTY = 12; // f32 bits; 0 or 1: none
 export const SLOTS = 16;
+
+/** Random stream of `sample`, which no node's number reaches: a seed gives the same text whatever the graph. */
+export const STREAM_SAMPLE = 0x73616d70;
 
 // ── Regions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const REGION_CONTROL = 0;

@@ -76,7 +76,8 @@ export const OP_CROSS_ENTROPY_GRAD = 42;
 export const OP_GATHER = 43;
 // dy (O,C), index u32[O], dx (T,C) | t o c acc                                                           unit: 16 columns of C
 export const OP_SCATTER_ADD = 44;
-// logits (O,V), token u32[O], node | o v node seed step, float temperature                               unit: a row
+// logits (O,V), token u32[O], output_row u32[O], sequence u32[T], sequences, history u32 (caches,context)
+//   | o v stream seed step t s context caches top_k, float temperature repetition_penalty top_p min_p     unit: a row
 export const OP_SAMPLE = 45;
 
 // x (n), pieces (P) | n        sum of squares of each piece of 4096, in a fixed order                     unit: a piece
@@ -151,4 +152,7 @@ export const OP_LINEAR_GRAD_X_Q6_K_R8 = 102;
 export const OP_GEGLU = 106;
 // dy, gate, up, dgate, dup (T,F) | t f                                                                   unit: a row
 export const OP_GEGLU_GRAD = 107;
+
+// token u32[T], history u32 (caches,context), position u32[T], sequence u32[T], sequences | t s context caches   unit: a row
+export const OP_HISTORY_WRITE = 118;
 export const OPCODES = 128;

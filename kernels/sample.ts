@@ -3,7 +3,9 @@ import { ERROR_NONE } from "./layout";
 import { PAGE, PAGE_INFINITY } from "./constants";
 import { log_lanes } from "./exp";
 import { check_units, extent } from "./extent";
-import { address, failed, float, has, scalar } from "./operands";
+import { BINS_BYTES, keep_candidates } from "./candidates";
+import { history_of } from "./history";
+import { address, failed, float, has, has_scratch, scalar } from "./operands";
 import { random_key, threefry, uniform_lanes } from "./random";
 import { load_lanes, replace_tail } from "./tail";
 
@@ -14,24 +16,91 @@ const GUMBEL_MAX: f32 = 16.7;
  * token = argmax_v logit/temperature + Gumbel number: an exact draw from softmax(logits/temperature) without a sort or
  * a sum (Gumbel 1954; Maddison, Tarlow & Minka 2014, arXiv:1411.0030). Temperature 0: argmax of the logits. The lowest
  * index wins a tie; NaN is never chosen, and a row without a number above −∞ gives 0.
- * Random counters: (step, node, row, element).
- * logits (O,V), token u32[O]. Unit: a row.
+ * Before that, in this order, where they are asked for: the logit of every token that the row's sequence holds up to the
+ * row is divided by the penalty where it is positive and multiplied by it elsewhere, once (Keskar et al. 2019,
+ * arXiv:1909.05858); temperature; top_k, top_p, min_p (candidates.ts).
+ * Random counters: (step, stream, row, element).
+ * logits (O,V), token u32[O], output_row u32[O], sequence u32[T], sequences (S), history u32 (caches, context). Scratch,
+ * only where something is asked for: the row's values and the bins of the search. Unit: a row.
  */
 export function sample(o: usize, begin: i32, end: i32, scratch: usize): i32 {
-  const rows = scalar(o, 2);
-  const v = scalar(o, 3);
+  const rows = scalar(o, 6);
+  const v = scalar(o, 7);
   const code = check_units(begin, end, <u64>rows);
   if (code != ERROR_NONE) return code;
-  if (!has(o, 0, extent(rows, v)) || !has(o, 1, extent(rows))) return failed();
-  const temperature = float(o, 7);
+  if (!has(o, 0, extent(rows, v)) || !has(o, 1, extent(rows)) || !has(o, 2, extent(rows))) return failed();
+  if (!has(o, 3, extent(scalar(o, 11))) || !has(o, 4, extent(scalar(o, 12), 8))) return failed();
+  if (!has(o, 5, extent(scalar(o, 14), scalar(o, 13)))) return failed();
+  const temperature = float(o, 16);
+  const is_plain = !is_penalty(float(o, 17)) && (temperature <= 0 || !is_filter(o));
+  if (!is_plain && !has_scratch((<u64>padded(v) << 2) + <u64>BINS_BYTES)) return failed();
   for (let row = <usize>begin; row < <usize>end; row++) {
-    const logits = address(o, 0) + ((row * <usize>v) << 2);
+    let logits = address(o, 0) + ((row * <usize>v) << 2);
+    let divisor = temperature;
+    if (!is_plain) {
+      if (!adjust(o, logits, row, <usize>v, scratch)) return failed();
+      logits = scratch;
+      divisor = 1;
+    }
     const token = temperature > 0
-      ? draw(logits, <usize>v, temperature, scalar(o, 5), scalar(o, 6), scalar(o, 4), <i32>row)
+      ? draw(logits, <usize>v, divisor, scalar(o, 9), scalar(o, 10), scalar(o, 8), <i32>row)
       : argmax(logits, <usize>v);
     store<u32>(address(o, 1) + (row << 2), token);
   }
   return ERROR_NONE;
+}
+
+/** 0, what a slot holds that nobody has set, is none. */
+// @ts-ignore: decorator
+@inline
+function is_penalty(penalty: f32): bool {
+  return penalty > 0 && penalty != 1;
+}
+
+function is_filter(o: usize): bool {
+  const top_p = float(o, 18);
+  return scalar(o, 15) != 0 || (top_p > 0 && top_p < 1) || float(o, 19) > 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function padded(v: i32): usize {
+  return (<usize>v + 3) & ~3;
+}
+
+/** A row's values in scratch: penalty, temperature, −∞ for all but the candidates. False where the history is wrong. */
+function adjust(o: usize, logits: usize, row: usize, v: usize, scratch: usize): bool {
+  const end = scratch + (padded(<i32>v) << 2);
+  const masked = f32x4.neg(v128.load(PAGE + PAGE_INFINITY));
+  for (let i: usize = 0; i < v; i += 4) {
+    const value = lanes_of(logits, i, v, masked);
+    v128.store(scratch + (i << 2), v128.bitselect(value, masked, f32x4.eq(value, value)));
+  }
+  if (is_penalty(float(o, 17)) && !penalize(o, logits, row, v, scratch, end)) return false;
+  const temperature = float(o, 16);
+  if (temperature <= 0) return true;
+  const divisor = f32x4.splat(temperature);
+  for (let at = scratch; at < end; at += 16) {
+    const value = f32x4.div(v128.load(at), divisor);
+    v128.store(at, f32x4.add(value, v128.xor(value, value))); // −0 becomes 0
+  }
+  if (is_filter(o)) keep_candidates(scratch, end, scalar(o, 15), float(o, 18), float(o, 19), end);
+  return true;
+}
+
+/** A token that stands in the history twice is computed twice from its logit, and so penalized once. */
+function penalize(o: usize, logits: usize, row: usize, v: usize, values: usize, free: usize): bool {
+  const penalty = float(o, 17);
+  const count = history_of(o, 2, row, scalar(o, 11), scalar(o, 12), scalar(o, 13), scalar(o, 14), free);
+  if (count < 0) return false;
+  const tokens = <usize>load<u32>(free);
+  for (let i = 0; i < count; i++) {
+    const token = <usize>load<u32>(tokens + (<usize>i << 2));
+    if (token >= v) continue;
+    const logit = load<f32>(logits + (token << 2));
+    if (logit == logit) store<f32>(values + (token << 2), logit > 0 ? logit / penalty : logit * penalty);
+  }
+  return true;
 }
 
 function argmax(logits: usize, v: usize): u32 {
@@ -47,10 +116,10 @@ function argmax(logits: usize, v: usize): u32 {
   return first_of_best(best, chosen);
 }
 
-function draw(logits: usize, v: usize, temperature: f32, seed: i32, step: i32, node: i32, row: i32): u32 {
+function draw(logits: usize, v: usize, temperature: f32, seed: i32, step: i32, stream: i32, row: i32): u32 {
   const masked = f32x4.neg(v128.load(PAGE + PAGE_INFINITY));
-  const k0 = random_key(seed, step, node, 0);
-  const k1 = random_key(seed, step, node, 1);
+  const k0 = random_key(seed, step, stream, 0);
+  const k1 = random_key(seed, step, stream, 1);
   const divisor = f32x4.splat(temperature);
   let best = masked;
   let chosen = i32x4.splat(0);

@@ -142,7 +142,9 @@ export function signature(opcode: u32): u32 {
     case op.OP_SCATTER_ADD:
       return takes(3, C, B, 4, 0);
     case op.OP_SAMPLE:
-      return takes(2, B, 0, 5, 1);
+      return takes(6, B, C | D | E | F, 10, 4);
+    case op.OP_HISTORY_WRITE:
+      return takes(5, B, C | D | E, 4, 0);
     case op.OP_SUM_SQUARES:
       return takes(2, B, 0, 1, 0);
     case op.OP_OPTIMIZER_SCHEDULE:

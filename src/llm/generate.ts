@@ -22,10 +22,18 @@ export interface GenerationSetup {
   readonly memoryLimit?: number;
 }
 
-/** How the next token is chosen; what is not given is off. */
+/** How the next token is chosen; what is not given is off. The names are those of the slots. */
 export interface Sampling {
   /** 0 (default): always the most likely token. */
   readonly temperature?: number;
+  /** Only the so many most likely tokens. */
+  readonly top_k?: number;
+  /** Only the most likely tokens whose probabilities together reach this. */
+  readonly top_p?: number;
+  /** Only tokens at least this probable relative to the most likely one. */
+  readonly min_p?: number;
+  /** Positive logits of tokens in the cache are divided by this, the others multiplied. */
+  readonly repetition_penalty?: number;
   /** Same seed, same text. */
   readonly seed?: number;
 }
@@ -114,8 +122,15 @@ export class Generator {
   }
 
   /** Sets how the tokens to come are chosen. */
-  sample({ temperature = 0, seed = 0 }: Sampling): void {
-    this.engine.host.control.setSlots({ temperature, seed });
+  sample({
+    temperature = 0,
+    seed = 0,
+    top_k = 0,
+    top_p = 1,
+    min_p = 0,
+    repetition_penalty = 1,
+  }: Sampling): void {
+    this.engine.host.control.setSlots({ temperature, seed, top_k, top_p, min_p, repetition_penalty });
   }
 
   /**

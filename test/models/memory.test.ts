@@ -74,7 +74,8 @@ describe.each(Object.keys(graphs))("%s", (mode) => {
     prepare(engine);
     for (const batch of batches) {
       const sizes = writeBatch(engine, batch);
-      const slots = { ...sizes, outputs: sizes.rows, temperature: 0, learning_rate: 0.01, step: 1 };
+      const sampling = { temperature: 1, top_k: 3, repetition_penalty: 2 };
+      const slots = { ...sizes, ...sampling, outputs: sizes.rows, learning_rate: 0.01, step: 1 };
       await engine.run("plan", "all", slots);
     }
     const found = Object.fromEntries(

@@ -11,9 +11,13 @@ export type SlotName =
   | "micro_batch"
   | "seed"
   | "learning_rate"
-  | "temperature";
+  | "temperature"
+  | "top_k"
+  | "top_p"
+  | "min_p"
+  | "repetition_penalty";
 
-/** Values of slots; `learning_rate` and `temperature` are float32, the others unsigned integers. */
+/** Values of slots; those in `floatSlots` are float32, the others unsigned integers. */
 export type Slots = Partial<Record<SlotName, number>>;
 
 export interface ControlSetup {
@@ -33,7 +37,13 @@ export interface Counter {
   readonly cost: number;
 }
 
-const floatSlots: readonly SlotName[] = ["learning_rate", "temperature"];
+const floatSlots: readonly SlotName[] = [
+  "learning_rate",
+  "temperature",
+  "top_p",
+  "min_p",
+  "repetition_penalty",
+];
 const sizeSlots: readonly SlotName[] = ["rows", "sequences", "outputs"];
 /** A budget that is never spent. */
 export const NO_LIMIT = 2n ** 64n - 1n;

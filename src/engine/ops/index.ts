@@ -12,7 +12,7 @@ import * as primitives from "./primitives.ts";
 import { linearI8Op, quantizeOp } from "./quantize.ts";
 import { rmsNormGradWOp, rmsNormGradXOp, rmsNormOp } from "./rms_norm.ts";
 import { ropeOp } from "./rope.ts";
-import { sampleOp } from "./sample.ts";
+import { historyWriteOp, sampleOp } from "./sample.ts";
 import { accumulateOp, cacheWriteOp, storeOp } from "./state.ts";
 import { swigluGradOp, swigluOp } from "./swiglu.ts";
 
@@ -46,6 +46,7 @@ export const ops = {
   store: storeOp,
   accumulate: accumulateOp,
   cache_write: cacheWriteOp,
+  history_write: historyWriteOp,
   sum_squares: sumSquaresOp,
   optimizer_schedule: optimizerScheduleOp,
   adamw: adamwOp,

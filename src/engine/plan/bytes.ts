@@ -100,7 +100,11 @@ export const slotNames = [
   "seed",
   "learning_rate",
   "temperature",
-  ...Array.from({ length: 7 }, (_, i) => `slot${i + 9}`),
+  "top_k",
+  "top_p",
+  "min_p",
+  "repetition_penalty",
+  ...Array.from({ length: 3 }, (_, i) => `slot${i + 13}`),
 ] as const;
 
 const memoryWords = layout.MEMORY_OPERAND_WORDS;

@@ -65,6 +65,8 @@ export const scratchBytes: Readonly<Record<string, (d: Dimensions) => number>> =
   attention: ({ t, context }) => 2 * scores(context || t),
   // Probabilities and their gradients of two query rows over the batch's own rows.
   attention_grad_q: ({ t }) => 4 * scores(t),
+  // A row of logits on its way to the draw, and 2048 bins of u64.
+  sample: ({ v }) => scores(v) + 2048 * 8,
   // The same of two key rows over the queries after them, and the queries' lse and delta of one head.
   attention_grad_kv: ({ t }) => 6 * scores(t),
 };

@@ -13,7 +13,7 @@ import {
   sumSquares,
 } from "../../engine/ops/optimizer.ts";
 import { add, fill, gather, reshape, sum } from "../../engine/ops/primitives.ts";
-import { sample } from "../../engine/ops/sample.ts";
+import { historyWrite, sample } from "../../engine/ops/sample.ts";
 import { SEQUENCE_COLUMNS } from "../../engine/ops/sequences.ts";
 import { accumulate, cacheWrite, store } from "../../engine/ops/state.ts";
 import { quantizeActivations } from "../../engine/transform/activations.ts";
@@ -63,6 +63,8 @@ export function generateGraph(model: ModelSpec, { context, caches }: GenerateOpt
   const { config } = model;
   const width = config.kvHeads * config.headSize;
   graph.range("body");
+  const history = graph.leaf("state", "history", [caches * context], "u32");
+  historyWrite(history, rows, { context, caches });
   const hidden = familyOf(config).hidden(config, {
     ...builder.wiring(),
     attend: (layer, q, k, v) => {
@@ -79,7 +81,10 @@ export function generateGraph(model: ModelSpec, { context, caches }: GenerateOpt
   graph.leaf("input", "prompt", [context], "u32");
   const logits = builder.head(hidden);
   store(graph.leaf("output", "logits", logits.shape), logits);
-  const next = sample(logits);
+  const next = sample(
+    { logits, history, ...builder.rows, output_row: builder.outputRow },
+    { context, caches },
+  );
   store(graph.leaf("output", "next_token", next.shape, "u32"), next);
   return builder.finished();
 }
@@ -159,7 +164,7 @@ class Builder {
   readonly heads: { heads: number; kvHeads: number; d: number; scale: number };
   private readonly model: ModelSpec;
   private readonly full: boolean;
-  private readonly outputRow: Value;
+  readonly outputRow: Value;
   private readonly rotary: Value;
 
   constructor(model: ModelSpec, context: number, full: boolean) {

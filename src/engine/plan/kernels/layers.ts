@@ -4,6 +4,7 @@ import type { Node } from "../../graph/graph.ts";
 import { type Affine, constant, dimOf, times } from "../affine.ts";
 import {
   ACCUMULATE,
+  both,
   COLUMNS,
   costOf,
   float,
@@ -115,14 +116,33 @@ export const layerKernels = {
   }),
   sample: row((node) => {
     const [o, v] = node.inputs[0].shape.map(dimOf);
-    const random = [constant(node.id), slotInt(layout.SLOT_SEED), slotInt(layout.SLOT_STEP)];
+    const [logits, outputRow, sequence, sequences, history] = node.inputs;
+    const { context, caches } = node.attributes as Record<string, number>;
+    const random = [constant(layout.STREAM_SAMPLE), slotInt(layout.SLOT_SEED), slotInt(layout.SLOT_STEP)];
+    const sizes = [dimOf(sequence.shape[0]), dimOf(sequences.shape[0]), constant(context), constant(caches)];
     const operands = [
-      read(node.inputs[0]),
+      read(logits),
       write(node.outputs[0]),
-      ...[o, v, ...random].map(int),
+      ...[outputRow, sequence, sequences, history].map(read),
+      ...[o, v, ...random, ...sizes, slotInt(layout.SLOT_TOP_K)].map(int),
       floatSlot(layout.SLOT_TEMPERATURE),
+      floatSlot(layout.SLOT_REPETITION_PENALTY),
+      floatSlot(layout.SLOT_TOP_P),
+      floatSlot(layout.SLOT_MIN_P),
     ];
-    return work("sample", operands, o, v);
+    return { ...work("sample", operands, o, v), scratch: { v: logits.shape[1] } };
+  }),
+  history_write: row((node) => {
+    const [history, token, position, sequence, sequences] = node.inputs;
+    const { context, caches } = node.attributes as Record<string, number>;
+    const [t, s] = [token.shape[0], sequences.shape[0]].map(dimOf);
+    const operands = [read(token), both(history), read(position), read(sequence), read(sequences)];
+    return work(
+      "history_write",
+      [...operands, ...[t, s, constant(context), constant(caches)].map(int)],
+      t,
+      constant(1),
+    );
   }),
 } satisfies Record<string, KernelRow>;
 
