@@ -9,6 +9,7 @@
 import { Turns } from "../engine/host/turns.ts";
 import type { MemoryParts } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
+import { Chat } from "./chat/completions.ts";
 import { type GenerationSetup, Generator } from "./generate.ts";
 import { checkOptions, type GenerateOptions } from "./generate_options.ts";
 import { logprobsOf, type TokenLogprobs } from "./logprobs.ts";
@@ -96,6 +97,7 @@ export class LanguageModel {
   readonly #turns = new Turns();
   readonly #disposing = new AbortController();
   readonly #load: number;
+  #chat: Chat | undefined;
   #usage: Usage | undefined;
   #disposed: Promise<void> | undefined;
 
@@ -104,6 +106,12 @@ export class LanguageModel {
     this.tokenizer = tokenizer;
     this.#generator = generator;
     this.#load = load;
+  }
+
+  /** Conversations, in the shape of OpenAI's API: `lm.chat.completions.create({ messages })`. */
+  get chat(): Chat {
+    this.#chat ??= new Chat(this);
+    return this.#chat;
   }
 
   /** Tokens that prompt and answer can have together. */
