@@ -15,21 +15,23 @@ import { counted, grouped, notes, styled, table } from "./terminal.ts";
 
 interface Options {
   type: EncodableDtypeName;
+  pure?: boolean;
   json?: boolean;
 }
 
 export function quantizeCommand(): Command {
   return new Command("quantize")
-    .description("write a model file with its matrices in another type (round to nearest)")
+    .description("write a model file with its matrices in another type")
     .addArgument(new Argument("<in>", "a GGUF file"))
     .addArgument(new Argument("<out>", "the file to write; it appears whole or not at all"))
     .addOption(shared.fileType())
+    .option("--pure", "the head in that type too, even where it has less than the bits of Q6_K")
     .addOption(shared.json())
     .hook("preAction", requireOption("type"))
     .action((input: string, output: string, options: Options) => quantize(input, output, options));
 }
 
-async function quantize(input: string, output: string, { type, json }: Options): Promise<void> {
+async function quantize(input: string, output: string, { type, pure, json }: Options): Promise<void> {
   const file = await openModel(input);
   try {
     await refuseSame(input, output);
@@ -37,7 +39,7 @@ async function quantize(input: string, output: string, { type, json }: Options):
     warnOfLosses(file, type);
     const progress = progressBar(`quantize to ${wanted.ggufName}`, parameterCount(file.config));
     const tensors = await interruptible((signal) =>
-      quantizeFile(file, output, wanted, { signal, onProgress: (done) => progress.update(done) }),
+      quantizeFile(file, output, wanted, { pure, signal, onProgress: (done) => progress.update(done) }),
     ).finally(() => progress.stop());
     const text = json ? JSON.stringify(report(input, output, tensors), null, 2) : page(output, tensors);
     process.stdout.write(`${text}\n`);

@@ -1,9 +1,19 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { fileDtypes } from "../../src/engine/dtypes/index.ts";
+import {
+  bytesOf,
+  type EncodableDtype,
+  encodableDtypes,
+  type FileDtype,
+  fileDtypes,
+} from "../../src/engine/dtypes/index.ts";
 import { quantizeFile } from "../../src/llm/compress/quantize.ts";
-import { openModel } from "../../src/llm/model_file.ts";
+import { readGguf } from "../../src/llm/files/gguf.ts";
+import { writeGguf } from "../../src/llm/files/gguf_write.ts";
+import { openFile } from "../../src/llm/files/source.ts";
+import { type ModelFile, openModel } from "../../src/llm/model_file.ts";
+import { noise } from "../cases.ts";
 import { edgewise, tinyModel } from "./command.ts";
 
 let directory: string;
@@ -12,11 +22,11 @@ beforeAll(async () => {
   ({ directory, model } = await tinyModel());
 });
 
-test.each(["Q8_0", "q4_0", "F16", "f32"])(
-  "%s: every matrix of whole blocks, the rest as it was",
+test.each(["Q8_0", "q4_0", "Q4_1", "q5_0", "Q5_1", "F16", "bf16", "f32"])(
+  "%s --pure: every matrix of whole blocks, the rest as it was",
   async (type) => {
     const out = path.join(directory, `${type}.gguf`);
-    const { code, stdout } = await edgewise(["quantize", model, out, "--type", type]);
+    const { code, stdout } = await edgewise(["quantize", model, out, "--type", type, "--pure"]);
     expect(code).toBe(0);
     const hasBlocks = type.toUpperCase().startsWith("Q");
     expect(stdout.includes("rows of 36 are no whole blocks of 32")).toBe(hasBlocks);
@@ -42,6 +52,86 @@ test("a file of Q8_0 gives the same tokens as a file encoded while it is loaded"
     edgewise(["generate", "-m", model, "--type", "q8_0", ...args]),
   ]);
   expect(file.stdout).toBe(memory.stdout);
+});
+
+/** Type of each tensor of a file, and its metadata. */
+async function typesIn(file: string) {
+  const { gguf, source } = await openModel(file);
+  await source.close();
+  return new Map([...gguf.tensors].map(([name, { type }]) => [name, type.ggufName]));
+}
+
+test.each([
+  ["q4_0", 2, "Q8_0"],
+  ["Q5_1", 9, "Q8_0"],
+  ["Q8_0", 7, "Q8_0"],
+] as const)("%s: the head has the bits of Q6_K at least", async (type, id, head) => {
+  const out = path.join(directory, `mix-${type}.gguf`);
+  const { code, stdout } = await edgewise(["quantize", model, out, "--type", type]);
+  expect(code).toBe(0);
+  const types = await typesIn(out);
+  expect(types.get(types.has("output.weight") ? "output.weight" : "token_embd.weight")).toBe(head);
+  expect(types.get("blk.0.attn_q.weight")).toBe(type.toUpperCase());
+  // Rows of 32 are no whole blocks of Q6_K, which the table says.
+  expect(stdout.includes("the head gets 6 bits")).toBe(type !== "Q8_0");
+  const { gguf, source } = await openModel(out);
+  expect(gguf.metadata.entries.get("general.file_type")).toEqual({ type: "uint32", value: id });
+  expect(gguf.metadata.entries.get("general.quantization_version")).toEqual({ type: "uint32", value: 2 });
+  await source.close();
+});
+
+test.each([
+  ["Q4_K", "Q5_0"],
+  ["q5_k", "Q5_1"],
+  ["q6_k", "Q8_0"],
+] as const)("%s: rows that are no whole blocks of 256 become %s", async (type, short) => {
+  const out = path.join(directory, `${type}.gguf`);
+  const { code, stdout } = await edgewise(["quantize", model, out, "--type", type, "--pure"]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("rows of 32 are no whole blocks of 256");
+  expect((await typesIn(out)).get("blk.0.attn_q.weight")).toBe(short);
+});
+
+test("K-quants where rows are whole blocks, from every type that is read", async () => {
+  const columns = 256;
+  const values = Float32Array.from({ length: 2 * columns }, (_, i) => noise(5)(i));
+  const { encode } = fileDtypes.q4_k;
+  for (const from of Object.values(fileDtypes) as FileDtype[]) {
+    const data =
+      "encode" in from ? (from as EncodableDtype).encode(values) : new Uint8Array(bytesOf(from, 512));
+    const input = path.join(directory, `from-${from.name}.gguf`);
+    const out = path.join(directory, `to-${from.name}.gguf`);
+    await writeGguf(input, [], [{ name: "w", shape: [2, columns], type: from, data: () => data }]);
+    const source = await openFile(input);
+    const gguf = await readGguf(source);
+    const [result] = await quantizeFile({ path: input, source, gguf } as ModelFile, out, fileDtypes.q4_k);
+    await source.close();
+    expect(result).toMatchObject({ from, to: fileDtypes.q4_k, reason: "", toBytes: 288 });
+    const written = readFileSync(out);
+    const expected = from === fileDtypes.q4_k ? data : encode(from.decode(data));
+    expect(written.subarray(written.length - 288)).toEqual(Buffer.from(expected));
+  }
+});
+
+test.each([
+  ["f32", NaN, "q8_0", "holds NaN or an infinite number"],
+  ["f32", -Infinity, "q4_k", "holds NaN or an infinite number"],
+  ["f32", 1e9, "q4_0", "is beyond Q4_0: halves end at 65504"],
+  ["f32", 1e9, "f16", "is beyond F16: halves end at 65504"],
+  ["q4_0", 1e9, "q4_1", "holds NaN or an infinite number"], // the scale is infinite in the file
+] as const)("%s of %d to %s is refused with tensor and row", async (from, value, to, problem) => {
+  const values = Float32Array.from({ length: 3 * 256 }, (_, i) => noise(6)(i));
+  values[300] = value;
+  const input = path.join(directory, "extreme.gguf");
+  const out = path.join(directory, "refused.gguf");
+  const data = encodableDtypes[from].encode(values);
+  await writeGguf(input, [], [{ name: "w", shape: [3, 256], type: fileDtypes[from], data: () => data }]);
+  const source = await openFile(input);
+  const gguf = await readGguf(source);
+  const done = quantizeFile({ path: input, source, gguf } as ModelFile, out, encodableDtypes[to]);
+  await expect(done).rejects.toThrow(`quantize: ${input}: tensor "w", row 1 ${problem}`);
+  await source.close();
+  expect(readdirSync(directory).filter((name) => name.includes("refused"))).toEqual([]);
 });
 
 test("what was quantized before is warned of", async () => {

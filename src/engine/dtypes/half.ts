@@ -45,3 +45,8 @@ export function firstNotFiniteHalf(bytes: Uint8Array, bytesPerBlock: number, ...
     for (const offset of offsets) if ((bytes[at + offset + 1]! & 0x7c) === 0x7c) return at / bytesPerBlock;
   return -1;
 }
+
+/** A value rounded to half precision. */
+export function asHalf(value: number): number {
+  return f16ToF32(f32ToF16(value));
+}

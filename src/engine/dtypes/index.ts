@@ -39,15 +39,15 @@ export const encodableDtypes = {
   q4_1,
   q5_0,
   q5_1,
+  q4_k,
+  q5_k,
+  q6_k,
 } satisfies Record<string, EncodableDtype>;
 export type EncodableDtypeName = keyof typeof encodableDtypes;
 
 /** Dtypes of weights in files. */
 export const fileDtypes = {
   ...encodableDtypes,
-  q4_k,
-  q5_k,
-  q6_k,
   q2_k,
   q3_k,
   iq4_nl,

@@ -1,10 +1,11 @@
-/** A model file in another type: round to nearest, a group of rows at a time. */
-import type { EncodableDtype, FileDtype } from "../../engine/dtypes/index.ts";
-import { fileDtypes } from "../../engine/dtypes/index.ts";
+/** A model file in another type, a group of rows at a time. */
+import { bytesOf, type EncodableDtype, type FileDtype } from "../../engine/dtypes/index.ts";
+import { InputError } from "../../errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { type TensorToWrite, writeGguf } from "../files/gguf_write.ts";
 import type { MetadataValue } from "../files/metadata.ts";
 import type { ModelFile } from "../model_file.ts";
+import { typeOf } from "./mix.ts";
 
 /** What became of a tensor. */
 export interface QuantizedTensor {
@@ -21,6 +22,8 @@ export interface QuantizedTensor {
 }
 
 export interface QuantizeOptions {
+  /** The head too in the wanted type (mix.ts). */
+  readonly pure?: boolean;
   readonly signal?: AbortSignal;
   /** Called with the parameters done so far. */
   onProgress?(parameters: number): void;
@@ -29,29 +32,42 @@ export interface QuantizeOptions {
 /** Values that are decoded at once. */
 const GROUP = 1 << 20;
 
-/** `general.file_type` of llama.cpp. */
-const FILE_TYPES: Readonly<Record<string, number>> = { F32: 0, F16: 1, Q4_0: 2, Q8_0: 7 };
+/** `general.file_type` of llama.cpp (llama.h, enum llama_ftype); K-quants without a mix of their own are its "S". */
+const FILE_TYPES: Readonly<Record<string, number>> = {
+  F32: 0,
+  F16: 1,
+  Q4_0: 2,
+  Q4_1: 3,
+  Q8_0: 7,
+  Q5_0: 8,
+  Q5_1: 9,
+  Q4_K: 14,
+  Q5_K: 16,
+  Q6_K: 18,
+  BF16: 32,
+};
+/** `general.quantization_version`: that of every block format since 2023. */
+const QUANTIZATION_VERSION = 2;
 
 /**
- * Writes `out` with every matrix in `type`; vectors, and matrices whose rows are not whole blocks, keep the type they have. Metadata and
- * tokenizer are kept. The file appears whole or not at all.
+ * Writes `out` with the matrices in `type`, or what mix.ts says instead. Metadata and tokenizer are kept. The file appears whole or not at
+ * all. An InputError names tensor and row where a value or scale is not finite, or too large for the type.
  */
 export async function quantizeFile(
-  { gguf }: ModelFile,
+  { gguf, path }: ModelFile,
   out: string,
   type: EncodableDtype,
-  { signal, onProgress }: QuantizeOptions = {},
+  { pure = false, signal, onProgress }: QuantizeOptions = {},
 ): Promise<QuantizedTensor[]> {
   const results: QuantizedTensor[] = [];
   let done = 0;
   const tensors = [...gguf.tensors.values()].map((tensor): TensorToWrite => {
-    const chosen = typeFor(tensor, type);
-    const to = chosen.to ?? tensor.type;
-    const { reason } = chosen;
+    const { to, reason } = typeOf(gguf, tensor, type, pure);
+    const written = to ?? tensor.type;
     return {
       name: tensor.name,
       shape: tensor.shape,
-      type: to,
+      type: written,
       async *data() {
         const error = new RelativeError();
         const group = Math.max(1, Math.floor(GROUP / tensor.columns));
@@ -59,13 +75,17 @@ export async function quantizeFile(
           signal?.throwIfAborted();
           const rows = Math.min(group, tensor.rows - first);
           const bytes = await gguf.readRows(tensor, first, rows);
-          yield chosen.to === undefined || to === tensor.type
-            ? bytes
-            : error.measured(tensor.type.decode(bytes), chosen.to);
+          requireFinite(path, tensor, tensor.type, bytes, first, "holds NaN or an infinite number");
+          if (to === undefined || to === tensor.type) yield bytes;
+          else {
+            const encoded = error.measured(tensor.type.decode(bytes), to);
+            requireFinite(path, tensor, to, encoded, first, `is beyond ${to.ggufName}: halves end at 65504`);
+            yield encoded;
+          }
           done += rows * tensor.columns;
           onProgress?.(done);
         }
-        results.push(resultOf(tensor, to, reason, error.value));
+        results.push(resultOf(tensor, written, reason, error.value));
       },
     };
   });
@@ -73,17 +93,25 @@ export async function quantizeFile(
   return results;
 }
 
-function typeFor(tensor: TensorInfo, type: EncodableDtype): { to?: EncodableDtype; reason: string } {
-  if (tensor.shape.length < 2) return { reason: "vectors are kept" };
-  if (tensor.columns % type.blockSize === 0) return { to: type, reason: "" };
-  return { reason: `rows of ${tensor.columns} are no whole blocks of ${type.blockSize}` };
+/** Refuses rows, from row `first`, with a value or scale in `type` that is not finite. */
+function requireFinite(
+  path: string,
+  { name, columns }: TensorInfo,
+  type: FileDtype,
+  rows: Uint8Array,
+  first: number,
+  problem: string,
+): void {
+  const block = type.firstNotFinite(rows);
+  if (block < 0) return;
+  const row = first + Math.floor((block * type.blockSize) / columns);
+  throw new InputError(`quantize: ${path}: tensor ${JSON.stringify(name)}, row ${row} ${problem}`);
 }
 
 function resultOf(tensor: TensorInfo, to: FileDtype, reason: string, error: number): QuantizedTensor {
-  const parameters = tensor.rows * tensor.columns;
-  const toBytes = (parameters / to.blockSize) * to.bytesPerBlock;
   const { name, type: from, bytes: fromBytes } = tensor;
-  return { name, from, to, parameters, fromBytes, toBytes, error, reason };
+  const parameters = tensor.rows * tensor.columns;
+  return { name, from, to, parameters, fromBytes, toBytes: bytesOf(to, parameters), error, reason };
 }
 
 class RelativeError {
@@ -106,12 +134,15 @@ class RelativeError {
   }
 }
 
-function* metadataFor(
+/** Every entry where it was, but what says which type the file is of. */
+function metadataFor(
   entries: ReadonlyMap<string, MetadataValue>,
-  type: FileDtype,
-): Generator<readonly [string, MetadataValue]> {
-  const own = ["general.file_type", "general.quantization_version"];
-  for (const [key, value] of entries) if (!own.includes(key)) yield [key, value];
-  yield [own[0], { type: "uint32", value: FILE_TYPES[type.ggufName] }];
-  if (type !== fileDtypes.f32 && type !== fileDtypes.f16) yield [own[1], { type: "uint32", value: 2 }];
+  type: EncodableDtype,
+): Map<string, MetadataValue> {
+  const metadata = new Map(entries);
+  metadata.set("general.file_type", { type: "uint32", value: FILE_TYPES[type.ggufName] });
+  if (type.blockSize > 1)
+    metadata.set("general.quantization_version", { type: "uint32", value: QUANTIZATION_VERSION });
+  else metadata.delete("general.quantization_version");
+  return metadata;
 }

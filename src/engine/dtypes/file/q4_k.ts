@@ -1,6 +1,7 @@
-import type { FileDtype } from "../dtype.ts";
-import { firstNotFiniteHalf, halfAt } from "../half.ts";
-import { minOf, scaleOf } from "./k_scales.ts";
+import type { EncodableDtype } from "../dtype.ts";
+import { firstNotFiniteHalf, halfAt, setHalf } from "../half.ts";
+import { fitOffsetBlock, offsetBlock } from "./k_fit.ts";
+import { minOf, scaleOf, writeScales } from "./k_scales.ts";
 
 const { fround } = Math;
 
@@ -11,7 +12,7 @@ const { fround } = Math;
  *        value = (d · scale) · q − (dmin · min)        scale and min of 32 values
  * ```
  */
-export const q4_k: FileDtype = {
+export const q4_k: EncodableDtype = {
   name: "q4_k",
   ggufId: 12,
   ggufName: "Q4_K",
@@ -19,6 +20,20 @@ export const q4_k: FileDtype = {
   bytesPerBlock: 144,
   native: "q4_k",
   packed: "q4_k_r8",
+  encode(values) {
+    const bytes = new Uint8Array((values.length / 256) * 144);
+    const block = offsetBlock();
+    for (let first = 0, at = 0; first < values.length; first += 256, at += 144) {
+      fitOffsetBlock(values, first, 15, block);
+      setHalf(bytes, at, block.d);
+      setHalf(bytes, at + 2, block.dmin);
+      writeScales(block.scales, block.mins, bytes, at + 4);
+      for (let i = 0; i < 256; i++) {
+        bytes[at + 16 + 32 * (i >> 6) + (i & 31)]! |= block.q[i]! << ((i & 32) >> 3);
+      }
+    }
+    return bytes;
+  },
   decode(bytes) {
     const values = new Float32Array((bytes.length / 144) * 256);
     for (let first = 0, at = 0; first < values.length; first += 256, at += 144) {

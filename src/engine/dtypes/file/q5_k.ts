@@ -1,6 +1,7 @@
-import type { FileDtype } from "../dtype.ts";
-import { firstNotFiniteHalf, halfAt } from "../half.ts";
-import { minOf, scaleOf } from "./k_scales.ts";
+import type { EncodableDtype } from "../dtype.ts";
+import { firstNotFiniteHalf, halfAt, setHalf } from "../half.ts";
+import { fitOffsetBlock, offsetBlock } from "./k_fit.ts";
+import { minOf, scaleOf, writeScales } from "./k_scales.ts";
 
 const { fround } = Math;
 
@@ -12,7 +13,7 @@ const { fround } = Math;
  *        value = (d · scale) · q − (dmin · min)        scale and min of 32 values
  * ```
  */
-export const q5_k: FileDtype = {
+export const q5_k: EncodableDtype = {
   name: "q5_k",
   ggufId: 13,
   ggufName: "Q5_K",
@@ -20,6 +21,22 @@ export const q5_k: FileDtype = {
   bytesPerBlock: 176,
   native: "q5_k",
   packed: "q5_k_r8",
+  encode(values) {
+    const bytes = new Uint8Array((values.length / 256) * 176);
+    const block = offsetBlock();
+    for (let first = 0, at = 0; first < values.length; first += 256, at += 176) {
+      fitOffsetBlock(values, first, 31, block);
+      setHalf(bytes, at, block.d);
+      setHalf(bytes, at + 2, block.dmin);
+      writeScales(block.scales, block.mins, bytes, at + 4);
+      for (let i = 0; i < 256; i++) {
+        const [l, q] = [i & 31, block.q[i]!];
+        bytes[at + 16 + l]! |= (q >> 4) << (i >> 5);
+        bytes[at + 48 + 32 * (i >> 6) + l]! |= (q & 15) << ((i & 32) >> 3);
+      }
+    }
+    return bytes;
+  },
   decode(bytes) {
     const values = new Float32Array((bytes.length / 176) * 256);
     for (let first = 0, at = 0; first < values.length; first += 256, at += 176) {

@@ -1,5 +1,6 @@
-import type { FileDtype } from "../dtype.ts";
-import { firstNotFiniteHalf, halfAt } from "../half.ts";
+import type { EncodableDtype } from "../dtype.ts";
+import { firstNotFiniteHalf, halfAt, setHalf } from "../half.ts";
+import { fitSignedBlock, signedBlock } from "./k_fit.ts";
 
 const { fround } = Math;
 
@@ -10,7 +11,7 @@ const { fround } = Math;
  *        value = (d · scale) · (q − 32)        scale of 16 values
  * ```
  */
-export const q6_k: FileDtype = {
+export const q6_k: EncodableDtype = {
   name: "q6_k",
   ggufId: 14,
   ggufName: "Q6_K",
@@ -18,6 +19,17 @@ export const q6_k: FileDtype = {
   bytesPerBlock: 210,
   native: "q6_k",
   packed: "q6_k_r8",
+  encode(values) {
+    const bytes = new Uint8Array((values.length / 256) * 210);
+    const block = signedBlock();
+    for (let first = 0, at = 0; first < values.length; first += 256, at += 210) {
+      fitSignedBlock(values, first, block);
+      writeSixes(block.q, bytes, at);
+      bytes.set(block.scales, at + 192);
+      setHalf(bytes, at + 208, block.d);
+    }
+    return bytes;
+  },
   decode(bytes) {
     const values = new Float32Array((bytes.length / 210) * 256);
     for (let first = 0, at = 0; first < values.length; first += 256, at += 210) {
@@ -42,8 +54,8 @@ export const q6_k: FileDtype = {
 /** Writes 256 quants, 0 to 63, into the zeroed block at `at`. */
 export function writeSixes(q: Uint8Array, bytes: Uint8Array, at: number): void {
   for (let i = 0; i < 256; i++) {
-    const [h, j, l] = [i >> 7, (i >> 5) & 3, i & 31];
-    bytes[at + 64 * h + 32 * (j & 1) + l]! |= (q[i]! & 15) << (4 * (j >> 1));
-    bytes[at + 128 + 32 * h + l]! |= (q[i]! >> 4) << (2 * j);
+    const j = (i >> 5) & 3;
+    bytes[at + 64 * (i >> 7) + 32 * (j & 1) + (i & 31)]! |= (q[i]! & 15) << (4 * (j >> 1));
+    bytes[at + 128 + 32 * (i >> 7) + (i & 31)]! |= (q[i]! >> 4) << (2 * j);
   }
 }
