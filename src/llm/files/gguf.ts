@@ -10,21 +10,22 @@
  */
 import { dtypeOfGguf, type FileDtype, fileDtypes } from "../../engine/dtypes/index.ts";
 import { InputError } from "../../errors.ts";
-import { NeedMoreBytes, Reader } from "./gguf_reader.ts";
+import { Reader } from "./gguf_reader.ts";
 import { Metadata } from "./metadata.ts";
+import { kindOf, TELLING_BYTES } from "./recognize.ts";
 import type { FileSource } from "./source.ts";
+import { StringList } from "./string_list.ts";
 import { UNREAD_TYPES } from "./unread_types.ts";
 
 export const GGUF_MAGIC = 0x46554747;
 export const DEFAULT_ALIGNMENT = 32;
 const DIMENSIONS_MAX = 4;
 const ALIGNMENT_MAX = 1 << 20;
-/** Headers of the largest vocabularies (262,144 tokens with scores and types) take about 8 MiB. */
-const HEADER_MAX = 1 << 28;
-const FIRST_WINDOW = 1 << 16;
 /** Least bytes of a pair (empty key, type, one byte) and of a tensor info (empty name, one dimension). */
 const PAIR_BYTES = 13;
 const TENSOR_INFO_BYTES = 32;
+/** Tensors, and pairs of metadata: ten times what the largest models have. */
+const ENTRIES_MAX = 1 << 16;
 
 export interface TensorInfo {
   name: string;
@@ -70,49 +71,67 @@ export async function readGguf(source: FileSource): Promise<Gguf> {
   };
 }
 
-/** Parses a growing window of the file, so that a small header costs a small read and a large one no more than itself. */
 async function readHeader(source: FileSource): Promise<GgufHeader> {
-  for (let window = FIRST_WINDOW; ; window *= 4) {
-    const bytes = await source.read(0, Math.min(window, source.size, HEADER_MAX));
-    try {
-      return parseGguf(bytes, source.size, source.name);
-    } catch (error) {
-      if (!(error instanceof NeedMoreBytes)) throw error;
-      if (window >= HEADER_MAX) {
-        throw new InputError(`gguf: ${source.name}: the header is longer than ${HEADER_MAX} bytes`);
-      }
-    }
-  }
-}
-
-/** Parses the header from the file's first bytes; throws `NeedMoreBytes` where it goes on behind them. */
-export function parseGguf(bytes: Uint8Array, fileSize: number, name: string): GgufHeader {
-  const reader = new Reader(bytes, fileSize, name);
+  const reader = new Reader(source);
   reader.at("header");
-  if (reader.u32() !== GGUF_MAGIC) throw reader.error('does not start with "GGUF"');
-  const version = reader.u32();
-  if ((version & 0xffff) === 0) throw reader.error("is big-endian; only little-endian files are read");
-  if (version !== 2 && version !== 3) throw reader.error(`version ${version}; versions 2 and 3 are read`);
-  const tensorCount = reader.count("tensors", TENSOR_INFO_BYTES);
-  const pairCount = reader.count("pairs of metadata", PAIR_BYTES);
-  const metadata = readMetadata(reader, pairCount, name);
+  await checkMagic(source);
+  const { version, tensorCount, pairCount } = await reader.step(() => readCounts(reader));
+  const metadata = new Metadata(source.name);
+  for (let i = 0; i < pairCount; i++) await reader.step(() => readPair(reader, i, metadata));
+  refuseParts(source.name, metadata);
   const alignment = readAlignment(reader, metadata);
-  const tensors = readTensorInfos(reader, tensorCount);
+  const tensors = new Map<string, TensorInfo>();
+  for (let i = 0; i < tensorCount; i++) {
+    const tensor = await reader.step(() => readTensorInfo(reader, i, tensors));
+    tensors.set(tensor.name, tensor);
+  }
   const dataStart = Math.ceil(reader.position / alignment) * alignment;
-  placeTensors(reader, tensors, dataStart, alignment);
-  return { version, alignment, metadata, tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])) };
+  placeTensors(reader, [...tensors.values()], dataStart, alignment);
+  return { version, alignment, metadata, tensors };
 }
 
-function readMetadata(reader: Reader, count: number, name: string): Metadata {
-  const metadata = new Metadata(name);
-  for (let i = 0; i < count; i++) {
-    reader.at(`key ${i} of metadata`);
-    const key = reader.string();
-    reader.at(`metadata ${JSON.stringify(key)}`);
-    if (metadata.entries.has(key)) throw reader.error("occurs twice");
-    metadata.entries.set(key, reader.value());
-  }
-  return metadata;
+async function checkMagic(source: FileSource): Promise<void> {
+  const refuse = (rule: string) => new InputError(`gguf: ${source.name}: ${rule}`);
+  if (source.size === 0) throw refuse("is empty");
+  const bytes = await source.read(0, Math.min(TELLING_BYTES, source.size));
+  if (bytes.length >= 4 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) === GGUF_MAGIC)
+    return;
+  const kind = kindOf(bytes);
+  throw refuse(`header: does not start with "GGUF"${kind === undefined ? "" : `; it ${kind}`}`);
+}
+
+function readCounts(reader: Reader) {
+  reader.take(4);
+  const version = reader.u32();
+  // The bytes of 1, 2 and 3 the other way round.
+  if ([1, 2, 3].some((known) => version === known << 24))
+    throw reader.error("is big-endian; only little-endian files are read");
+  if (version === 1)
+    throw reader.error("version 1 of 2023; versions 2 and 3 are read: convert the original model anew");
+  if (version !== 2 && version !== 3) throw reader.error(`version ${version}; versions 2 and 3 are read`);
+  const tensorCount = reader.count("tensors", TENSOR_INFO_BYTES, ENTRIES_MAX);
+  const pairCount = reader.count("pairs of metadata", PAIR_BYTES, ENTRIES_MAX);
+  return { version, tensorCount, pairCount };
+}
+
+function readPair(reader: Reader, index: number, metadata: Metadata): void {
+  reader.at(`key ${index} of metadata`);
+  const key = reader.string();
+  reader.at(`metadata ${JSON.stringify(key)}`);
+  if (metadata.has(key)) throw reader.error("occurs twice");
+  const value = reader.value();
+  if (value instanceof StringList) metadata.setStrings(key, value);
+  else metadata.entries.set(key, value);
+}
+
+/** llama-gguf-split numbers the parts of a large model; one part alone is no model. */
+function refuseParts(name: string, metadata: Metadata): void {
+  const parts = metadata.number("split.count", 1);
+  if (parts <= 1) return;
+  const part = metadata.number("split.no", 0) + 1;
+  throw new InputError(
+    `gguf: ${name}: is part ${part} of ${parts} of a split model; join the parts with \`llama-gguf-split --merge\``,
+  );
 }
 
 function readAlignment(reader: Reader, metadata: Metadata): number {
@@ -123,22 +142,12 @@ function readAlignment(reader: Reader, metadata: Metadata): number {
   throw reader.error(`is ${alignment}, must be a power of two up to ${ALIGNMENT_MAX}`);
 }
 
-/** Tensor infos with offsets still relative to the data section. */
-function readTensorInfos(reader: Reader, count: number): TensorInfo[] {
-  const names = new Set<string>();
-  const tensors: TensorInfo[] = [];
-  for (let i = 0; i < count; i++) {
-    reader.at(`name of tensor ${i}`);
-    const name = reader.string();
-    reader.at(`tensor ${JSON.stringify(name)}`);
-    if (names.has(name)) throw reader.error("occurs twice");
-    names.add(name);
-    tensors.push(readTensorInfo(reader, name));
-  }
-  return tensors;
-}
-
-function readTensorInfo(reader: Reader, name: string): TensorInfo {
+/** The offset is still relative to the data section. */
+function readTensorInfo(reader: Reader, index: number, before: ReadonlyMap<string, TensorInfo>): TensorInfo {
+  reader.at(`name of tensor ${index}`);
+  const name = reader.string();
+  reader.at(`tensor ${JSON.stringify(name)}`);
+  if (before.has(name)) throw reader.error("occurs twice");
   const dimensions = reader.u32();
   if (dimensions < 1 || dimensions > DIMENSIONS_MAX) {
     throw reader.error(`has ${dimensions} dimensions, must have 1 to ${DIMENSIONS_MAX}`);

@@ -9,31 +9,80 @@ import {
   type ValueType,
   valueBytes,
 } from "./metadata.ts";
+import type { FileSource } from "./source.ts";
+import { StringList } from "./string_list.ts";
 
-/** The header goes on behind the bytes at hand; the file has more of them. */
-export class NeedMoreBytes extends Error {}
-
-/** Arrays of arrays exist in the format, deep ones only in hostile files. */
+/** Headers of the largest vocabularies (262,144 tokens with scores and types) take about 8 MiB. */
+const HEADER_MAX = 1 << 26;
+/** Least bytes that are read at once. */
+const WINDOW = 1 << 16;
+/** A window that was too small becomes so many times larger at most, so that lies about counts cost little. */
+const GROWTH = 8;
+/** Arrays of arrays exist in the format, deep or many ones only in hostile files. */
 const NESTING_MAX = 4;
+const LISTS_MAX = 1 << 16;
 /** Keys and names are shown in messages; the format's own limit of a key is 65,535. */
 const SHOWN_MAX = 120;
+const U32 = 2 ** 32;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Little-endian values from the first bytes of a file of `fileSize` bytes, every length checked before it is used. */
+/** The header goes on behind the bytes at hand: at least, or probably, up to `until`. */
+class NeedMoreBytes extends Error {
+  readonly until: number;
+  constructor(until: number) {
+    super();
+    this.until = Math.ceil(until);
+  }
+}
+
+/**
+ * Little-endian values from the beginning of a file, through a window that moves and grows. Every length is compared with what is left of
+ * the file before it is used.
+ */
 export class Reader {
+  /** In the file. */
   position = 0;
   readonly fileSize: number;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  readonly #name: string;
+  readonly #source: FileSource;
+  #bytes = new Uint8Array(0);
+  #view = new DataView(this.#bytes.buffer);
+  /** Where the window starts in the file. */
+  #start = 0;
   #place = "";
 
-  constructor(bytes: Uint8Array, fileSize: number, name: string) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.fileSize = fileSize;
-    this.#name = name;
+  constructor(source: FileSource) {
+    this.#source = source;
+    this.fileSize = source.size;
+  }
+
+  /** Runs `read`; where the window ends before it does, moves and grows the window, and runs it again from where it began. */
+  async step<T>(read: () => T): Promise<T> {
+    for (;;) {
+      const start = this.position;
+      try {
+        return read();
+      } catch (error) {
+        if (!(error instanceof NeedMoreBytes)) throw error;
+        this.position = start;
+        await this.#refill(error.until);
+      }
+    }
+  }
+
+  async #refill(until: number): Promise<void> {
+    const had = this.position === this.#start ? this.#bytes.length : 0;
+    const wanted = Math.max(WINDOW, 2 * had, Math.min(until - this.position, GROWTH * Math.max(had, WINDOW)));
+    const length = Math.min(wanted, this.#end - this.position);
+    this.#bytes = new Uint8Array(0);
+    this.#start = this.position;
+    this.#bytes = new Uint8Array(await this.#source.read(this.position, length));
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** Where a header ends at the latest. */
+  get #end(): number {
+    return Math.min(this.fileSize, HEADER_MAX);
   }
 
   /** Names what is read from here on, for messages. */
@@ -42,18 +91,23 @@ export class Reader {
   }
 
   error(rule: string): InputError {
-    return new InputError(`gguf: ${this.#name}: ${this.#place}: ${rule}`);
+    return new InputError(`gguf: ${this.#source.name}: ${this.#place}: ${rule}`);
   }
 
-  /** Moves over `bytes` and returns where they start. */
+  /** Moves over `bytes` and returns where they start in the window. */
   take(bytes: number): number {
     const start = this.position;
-    if (start + bytes > this.fileSize) {
-      throw this.error(`needs ${bytes} bytes at byte ${start}, the file ends at ${this.fileSize}`);
-    }
-    if (start + bytes > this.#bytes.length) throw new NeedMoreBytes();
+    if (start + bytes > this.#end) throw this.#tooLong(bytes);
+    if (start + bytes > this.#start + this.#bytes.length) throw new NeedMoreBytes(start + bytes);
     this.position = start + bytes;
-    return start;
+    return start - this.#start;
+  }
+
+  #tooLong(bytes: number | bigint): InputError {
+    const needs = `needs ${bytes} bytes at byte ${this.position}`;
+    return this.fileSize <= HEADER_MAX
+      ? this.error(`${needs}, the file ends at ${this.fileSize}`)
+      : this.error(`${needs}, a header has ${HEADER_MAX} bytes at most`);
   }
 
   u32(): number {
@@ -65,13 +119,14 @@ export class Reader {
   }
 
   /** A count of things that take at least `least` bytes each. */
-  count(things: string, least: number): number {
-    const count = this.u64();
-    const left = this.fileSize - this.position;
-    if (count * BigInt(least) > BigInt(left)) {
-      throw this.error(`counts ${count} ${things}, the ${left} bytes left in the file cannot hold them`);
-    }
-    return Number(count);
+  count(things: string, least: number, most = Number.POSITIVE_INFINITY): number {
+    const at = this.take(8);
+    const count = this.#view.getUint32(at, true) + U32 * this.#view.getUint32(at + 4, true);
+    const left = this.#end - this.position;
+    if (count * least <= left && count <= most) return count;
+    const exact = this.#view.getBigUint64(at, true);
+    if (count * least <= left) throw this.error(`counts ${exact} ${things}, at most ${most} are read`);
+    throw this.error(`counts ${exact} ${things}, the ${left} bytes left in the file cannot hold them`);
   }
 
   string(): string {
@@ -80,11 +135,12 @@ export class Reader {
     try {
       return utf8.decode(this.#bytes.subarray(start, start + length));
     } catch {
-      throw this.error(`string of ${length} bytes at byte ${start} is not UTF-8`);
+      throw this.error(`string of ${length} bytes at byte ${this.position - length} is not UTF-8`);
     }
   }
 
-  value(): MetadataValue {
+  /** A value with its type; an array of strings is a StringList. */
+  value(): MetadataValue | StringList {
     const type = this.#type();
     return type === "array" ? this.#array(1) : { type, value: this.#scalar(type) };
   }
@@ -97,13 +153,20 @@ export class Reader {
     return type;
   }
 
-  #array(depth: number): MetadataValue {
+  #array(depth: number): MetadataValue | StringList {
     if (depth > NESTING_MAX) throw this.error(`nests arrays more than ${NESTING_MAX} deep`);
     const of = this.#type();
-    const count = this.count(`values of type ${of}`, valueBytes(of));
+    const most = of === "array" || of === "bool" ? LISTS_MAX : undefined;
+    const count = this.count(`values of type ${of}`, valueBytes(of), most);
     if (isNumberType(of)) return { type: "array", of, value: this.#numbers(of, count) };
-    if (of === "array") return { type: "array", of, value: this.#list(count, () => this.#array(depth + 1)) };
-    return { type: "array", of, value: this.#list(count, () => this.#scalar(of)) };
+    if (of === "string") return this.#strings(count);
+    if (of === "bool") return { type: "array", of, value: this.#list(count, () => this.#bool()) };
+    const inner = () => {
+      const value = this.#array(depth + 1);
+      if (!(value instanceof StringList)) return value;
+      return { type: "array", of: "string", value: value.toArray() } as MetadataValue;
+    };
+    return { type: "array", of, value: this.#list(count, inner) };
   }
 
   /** Grows as values arrive: an array of `count` is not made before the bytes have been seen. */
@@ -113,10 +176,45 @@ export class Reader {
     return list;
   }
 
+  /** Twice over the bytes: to see that all of them are there, then to take them. */
+  #strings(count: number): StringList {
+    const first = this.position;
+    let total = 0;
+    for (let i = 0; i < count; i++) {
+      try {
+        const length = this.count("bytes of a string", 1);
+        this.take(length);
+        total += length;
+      } catch (error) {
+        if (!(error instanceof NeedMoreBytes)) throw error;
+        // What the strings so far take tells about how many bytes all of them will.
+        const mean = (this.position - first) / Math.max(1, i);
+        throw new NeedMoreBytes(Math.max(error.until, first + 1.1 * mean * count));
+      }
+    }
+    const list = this.#copyStrings(first - this.#start, count, total);
+    const invalid = list.firstInvalid();
+    if (invalid >= 0) throw this.error(`string ${invalid} is not UTF-8`);
+    return list;
+  }
+
+  #copyStrings(first: number, count: number, total: number): StringList {
+    const bytes = new Uint8Array(total);
+    const ends = new Uint32Array(count);
+    let [from, to] = [first, 0];
+    for (let i = 0; i < count; i++) {
+      const end = to + this.#view.getUint32(from, true);
+      from += 8;
+      while (to < end) bytes[to++] = this.#bytes[from++];
+      ends[i] = end;
+    }
+    return new StringList(bytes, ends);
+  }
+
   #numbers(of: NumberType, count: number): ArrayLike<Scalar> {
     const start = this.take(count * valueBytes(of));
     // A copy: the values may stand unaligned, and must not hold the window.
-    const copy = new Uint8Array(this.#bytes.subarray(start, this.position)).buffer;
+    const copy = this.#bytes.slice(start, start + count * valueBytes(of)).buffer;
     return new NUMBER_ARRAYS[of](copy);
   }
 
@@ -127,9 +225,8 @@ export class Reader {
   }
 
   #bool(): boolean {
-    const start = this.take(1);
-    const value = this.#bytes[start];
-    if (value > 1) throw this.error(`bool at byte ${start} is ${value}, must be 0 or 1`);
+    const value = this.#bytes[this.take(1)];
+    if (value > 1) throw this.error(`bool at byte ${this.position - 1} is ${value}, must be 0 or 1`);
     return value === 1;
   }
 }

@@ -1,4 +1,5 @@
 import { InputError } from "../../errors.ts";
+import { StringList } from "./string_list.ts";
 
 /** GGUF's value types; the index is the id in the file. */
 export const VALUE_TYPES = [
@@ -56,10 +57,24 @@ export class Metadata {
   readonly entries = new Map<string, MetadataValue>();
   /** For messages. */
   readonly file: string;
+  /** Arrays of strings by key: `entries` gives them as JavaScript's own. */
+  readonly #strings = new Map<string, StringList>();
 
   constructor(file: string, entries: Iterable<readonly [string, MetadataValue]> = []) {
     this.file = file;
     for (const [key, value] of entries) this.entries.set(key, value);
+  }
+
+  /** An array of strings in the form that files have; `entries` gets a value that makes an array of it at every use. */
+  setStrings(key: string, list: StringList): void {
+    this.#strings.set(key, list);
+    this.entries.set(key, {
+      type: "array",
+      of: "string",
+      get value() {
+        return list.toArray();
+      },
+    });
   }
 
   has(key: string): boolean {
@@ -103,15 +118,22 @@ export class Metadata {
     throw this.#mismatch(key, "a bool");
   }
 
+  /** A new array at every call. */
   strings(key: string): string[] {
     const entry = this.entries.get(key);
     if (entry?.type === "array" && entry.of === "string") return entry.value as string[];
     throw this.#mismatch(key, "an array of strings");
   }
 
+  /** The same as UTF-8. */
+  stringList(key: string): StringList {
+    return this.#strings.get(key) ?? StringList.of(this.strings(key));
+  }
+
   /** Values of an array; undefined where the key is absent or no array. */
   count(key: string): number | undefined {
-    const entry = this.entries.get(key);
+    const entry = this.#strings.get(key) ?? this.entries.get(key);
+    if (entry instanceof StringList) return entry.length;
     return entry?.type === "array" ? entry.value.length : undefined;
   }
 

@@ -1,4 +1,5 @@
-import { open } from "node:fs/promises";
+import { fstatSync, type Stats } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { InputError } from "../../errors.ts";
 
 /** Bytes that are read by position; nothing is loaded that was not asked for. */
@@ -12,17 +13,18 @@ export interface FileSource {
   close(): Promise<void>;
 }
 
-/** A file of this machine. The handle stays open until `close()`. */
+/** Node reads less than 2 GiB in one call. */
+const READ_MAX = 2 ** 30;
+
+/**
+ * A file of this machine, of any size. The handle stays open until `close()`: a file that is replaced meanwhile is read on as it was, one
+ * that is written to is an InputError.
+ */
 export async function openFile(path: string): Promise<FileSource> {
   const handle = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
     throw new InputError(`read: ${path}: ${reason(error)}`);
   });
-  const stat = await handle.stat();
-  if (!stat.isFile()) {
-    await handle.close();
-    throw new InputError(`read: ${path}: is not a file`);
-  }
-  const size = stat.size;
+  const { size, mtimeMs } = await regular(path, handle);
   return {
     name: path,
     size,
@@ -30,12 +32,18 @@ export async function openFile(path: string): Promise<FileSource> {
       checkExtent(path, size, offset, length);
       const bytes = new Uint8Array(length);
       for (let done = 0; done < length; ) {
-        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+        const wanted = Math.min(READ_MAX, length - done);
+        const { bytesRead } = await handle.read(bytes, done, wanted, offset + done);
         if (bytesRead === 0) {
           throw new InputError(`read: ${path}: ended at byte ${offset + done}, it had ${size} when opened`);
         }
         done += bytesRead;
       }
+      const now = fstatSync(handle.fd);
+      if (now.size !== size || now.mtimeMs !== mtimeMs)
+        throw new InputError(
+          `read: ${path}: was changed while it was read: ${size} bytes when opened, ${now.size} now`,
+        );
       return bytes;
     },
     close: () => handle.close(),
@@ -60,6 +68,15 @@ function checkExtent(name: string, size: number, offset: number, length: number)
   if (!whole || offset < 0 || length < 0 || offset + length > size) {
     throw new InputError(`read: ${name}: ${length} bytes at ${offset} asked for, the file has ${size}`);
   }
+}
+
+async function regular(path: string, handle: FileHandle): Promise<Stats> {
+  const stat = await handle.stat();
+  if (stat.isFile()) return stat;
+  await handle.close();
+  throw new InputError(
+    `read: ${path}: is ${stat.isDirectory() ? "a directory" : "no regular file"}, not a file`,
+  );
 }
 
 function reason(error: NodeJS.ErrnoException): string {

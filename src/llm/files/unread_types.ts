@@ -1,5 +1,7 @@
-/** Names of GGUF's tensor types that are not read, by id, for messages. */
+/** Names of GGUF's tensor types that are not read, by id, for messages.     ggml.h, with the types that were removed from it */
 export const UNREAD_TYPES: ReadonlyMap<number, string> = new Map([
+  [4, "Q4_2 (removed from the format in 2023)"],
+  [5, "Q4_3 (removed from the format in 2023)"],
   [9, "Q8_1"],
   [15, "Q8_K"],
   [16, "IQ2_XXS"],
@@ -15,7 +17,13 @@ export const UNREAD_TYPES: ReadonlyMap<number, string> = new Map([
   [27, "I64"],
   [28, "F64"],
   [29, "IQ1_M"],
+  [31, "Q4_0_4_4 (removed: such files are made anew as Q4_0)"],
+  [32, "Q4_0_4_8 (removed: such files are made anew as Q4_0)"],
+  [33, "Q4_0_8_8 (removed: such files are made anew as Q4_0)"],
   [34, "TQ1_0"],
   [35, "TQ2_0"],
+  [36, "IQ4_NL_4_4 (removed: such files are made anew as IQ4_NL)"],
+  [37, "IQ4_NL_4_8 (removed: such files are made anew as IQ4_NL)"],
+  [38, "IQ4_NL_8_8 (removed: such files are made anew as IQ4_NL)"],
   [39, "MXFP4"],
 ]);
