@@ -1,170 +1,317 @@
 /**
  * Causal attention with grouped key-value heads (Vaswani et al. 2017, arXiv:1706.03762; Ainslie et al. 2023,
- * arXiv:2305.13245).
+ * arXiv:2305.13245), over the batch's own rows or over a cache (see cache.ts).
  *
- * Every sum has one order, whatever rows run together: a score sums D in four lanes and then across them; a softmax
- * sums keys in four lanes by key mod 4; an output sums keys ascending. Two neighbouring units that see the same keys
- * share the loads of a tile.
+ * Every sum has one order, whatever rows run together and however the cache is laid out: a score sums D in four lanes
+ * and then across them; a softmax sums keys in four lanes, by the distance from the first visible key mod 4; an output
+ * sums keys ascending. Up to eight units that read the same kv head walk its keys together, tile by tile: a tile is
+ * read, and decoded, once for all of them and stays in the first-level cache.
  */
-import { ERROR_DIMENSION, ERROR_NONE, ERROR_POSITION, ERROR_SEQUENCE, SEQUENCE_CACHE, SEQUENCE_FIRST_ROW } from "./layout";
-import { cell, check_heads, kv_head, quads } from "./attention_shape";
+import { check_heads, group_heads, kv_head, quads } from "./attention_shape";
 import { dots_1, dots_2, sums_1, sums_2 } from "./attention_tiles";
+import { CACHE_F16, CACHE_F32, CACHE_Q8_0, cache_bytes, cache_extent, decode_rows } from "./cache";
 import { PAGE, PAGE_INFINITY } from "./constants";
 import { exp_lanes, log_scalar } from "./exp";
 import { check_units, extent } from "./extent";
+import { ERROR_DIMENSION, ERROR_NONE, ERROR_POSITION, ERROR_SEQUENCE } from "./layout";
+import { SEQUENCE_CACHE, SEQUENCE_FIRST_ROW } from "./layout";
 import { address, fail, failed, float, has, has_scratch, scalar } from "./operands";
 import { sequence_of } from "./sequences";
 import { max_lanes, sum_lanes } from "./simd";
 import { replace_tail } from "./tail";
 
-/** x (T,C), cache (caches·context, C), position u32[T], sequence u32[T], sequences (S). Unit: a row. */
-export function cache_write(o: usize, begin: i32, end: i32, scratch: usize): i32 {
-  const t = scalar(o, 5);
-  const c = scalar(o, 6);
-  const s = scalar(o, 7);
-  const context = scalar(o, 8);
-  const caches = scalar(o, 9);
-  const code = check_units(begin, end, <u64>t);
-  if (code != ERROR_NONE) return code;
-  if (!has(o, 0, extent(t, c)) || !has(o, 1, extent(caches, context, c)) || !has(o, 2, extent(t))) return failed();
-  if (!has(o, 3, extent(t)) || !has(o, 4, extent(s, 8))) return failed();
-  const bytes = <usize>c << 2;
-  for (let row = <usize>begin; row < <usize>end; row++) {
-    const entry = sequence_of(o, 3, row, t, s);
-    if (!entry) return failed();
-    const cache = load<u32>(entry + SEQUENCE_CACHE);
-    if (cache >= <u32>caches) return fail(ERROR_SEQUENCE, 4, cache, <u64>caches);
-    const position = load<u32>(address(o, 2) + (row << 2));
-    if (position >= <u32>context) return fail(ERROR_POSITION, 2, position, <u64>context);
-    const to = <usize>cache * <usize>context + <usize>position;
-    memory.copy(address(o, 1) + to * bytes, address(o, 0) + row * bytes, bytes);
-  }
-  return ERROR_NONE;
-}
+/** Units that walk their keys together; as many as hide the decoding of a tile. */
+const TEAM: i32 = 8;
+/** Values of a tile: 16 KiB as f32, half a first-level cache. */
+const TILE_VALUES: i32 = 4096;
+
+// A record of a unit, at the start of scratch.
+const RECORD: usize = 32;
+const AT_Q: usize = 0;
+const AT_OUT: usize = 4;
+const AT_LSE: usize = 8;
+const AT_FIRST: usize = 12; // its first key …
+const AT_END: usize = 16; // … and the one after its last
+const AT_SCORES: usize = 20;
+const AT_SUM: usize = 24;
+const AT_BASE: usize = 28; // row of k and v in which key 0 stands, or would stand
+
+// Operands after those in memory.
+const T: usize = 8;
+const S: usize = 9;
+const HEADS: usize = 10;
+const KV_HEADS: usize = 11;
+const D: usize = 12;
+const CONTEXT: usize = 13;
+const CACHES: usize = 14;
+const WINDOW: usize = 15;
+const CAPACITY: usize = 16;
+const SCALE: usize = 17;
 
 /**
  * out = softmax(scale·q·kᵀ)·v, lse = ln Σ exp(scale·q·k).
  * q (T,H·D), k, v, out (T,H·D), lse (T,H), position u32[T], sequence u32[T], sequences (S). With context 0 row t sees
  * the rows of its own sequence up to itself, k and v being (T,G·D); else keys 0 … position[t] of its cache, k and v
- * being (caches·context, G·D). A window w > 0 leaves of those keys the last w.
- * Scratch: scores of two units, 2·⌈context or T⌉₄ floats. Unit: (head, row), u = h·T + t.
+ * being (caches·capacity, G·D). A window w > 0 leaves of those keys the last w; where capacity < context the cache is a
+ * ring, which must hold the windows of all T rows.
+ * Scratch: 8 records of 32 bytes, 8 rows of scores; for the other dtypes of the cache also a tile.
+ * Unit: (kv head, row, head of the group).
  */
 export function attention(o: usize, begin: i32, end: i32, scratch: usize): i32 {
-  const t = scalar(o, 8);
-  const heads = scalar(o, 10);
-  const kv_heads = scalar(o, 11);
-  const d = scalar(o, 12);
-  const context = scalar(o, 13);
-  const caches = scalar(o, 14);
-  const code = check_units(begin, end, <u64>t * <u64>heads);
-  if (code != ERROR_NONE) return code;
-  const wrong = check_heads(o, 10);
-  if (scalar(o, 15) < 0) return fail(ERROR_DIMENSION, 15, <u64>scalar(o, 15), 0);
-  if (wrong != ERROR_NONE) return wrong;
-  const rows = extent(t, heads, d);
-  const keys = context ? extent(caches, context, kv_heads, d) : extent(t, kv_heads, d);
-  if (!has(o, 0, rows) || !has(o, 1, keys) || !has(o, 2, keys)) return failed();
-  if (!has(o, 3, rows) || !has(o, 4, extent(t, heads))) return failed();
-  if (!has(o, 5, extent(t)) || !has(o, 6, extent(t)) || !has(o, 7, extent(scalar(o, 9), 8))) return failed();
-  const score_bytes = quads(context ? context : t);
-  if (!has_scratch(2 * <u64>score_bytes)) return failed();
+  return attend(o, begin, end, scratch, CACHE_F32);
+}
 
-  const d_bytes = <usize>d << 2;
-  const stride = <usize>kv_heads * d_bytes;
-  let u = begin;
-  while (u < end) {
-    const first = first_key(o, u);
-    if (first < 0) return failed();
-    const second = u + 1 < end ? first_key(o, u + 1) : -1;
-    if (u + 1 < end && second < 0) return failed();
-    const from = <usize>first;
-    if (second == first) {
-      attend_2(o, u, address(o, 1) + from, address(o, 2) + from, stride, d_bytes, scratch, scratch + score_bytes);
-      u += 2;
-    } else {
-      attend_1(o, u, address(o, 1) + from, address(o, 2) + from, stride, d_bytes, scratch);
-      u += 1;
-    }
+export function attention_f16(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return attend(o, begin, end, scratch, CACHE_F16);
+}
+
+/** D is a multiple of 32. */
+export function attention_q8_0(o: usize, begin: i32, end: i32, scratch: usize): i32 {
+  return attend(o, begin, end, scratch, CACHE_Q8_0);
+}
+
+function attend(o: usize, begin: i32, end: i32, scratch: usize, dtype: i32): i32 {
+  const code = check(o, begin, end, dtype);
+  if (code != ERROR_NONE) return code;
+  for (let u = begin; u < end; ) {
+    const count = gather_team(o, u, end, scratch, dtype);
+    if (!count) return failed();
+    run_team(o, u, count, scratch, dtype);
+    u += count;
   }
   return ERROR_NONE;
 }
 
+function check(o: usize, begin: i32, end: i32, dtype: i32): i32 {
+  const t = scalar(o, T);
+  const heads = scalar(o, HEADS);
+  const kv_heads = scalar(o, KV_HEADS);
+  const d = scalar(o, D);
+  const context = scalar(o, CONTEXT);
+  const window = scalar(o, WINDOW);
+  const capacity = scalar(o, CAPACITY);
+  const code = check_units(begin, end, <u64>t * <u64>heads);
+  if (code != ERROR_NONE) return code;
+  const wrong = check_heads(o, HEADS);
+  if (wrong != ERROR_NONE) return wrong;
+  if (dtype == CACHE_Q8_0 && d & 31) return fail(ERROR_DIMENSION, <i32>D, <u64>d, 32);
+  if (window < 0) return fail(ERROR_DIMENSION, <i32>WINDOW, <u64>window, 0);
+  if (context && capacity <= 0) return fail(ERROR_DIMENSION, <i32>CAPACITY, <u64>capacity, 1);
+  const needed = window ? min(<u64>context, <u64>window + <u64>t - 1) : <u64>context;
+  if (context && <u64>capacity < needed) return fail(ERROR_DIMENSION, <i32>CAPACITY, <u64>capacity, needed);
+  const rows = extent(t, heads, d);
+  const width = kv_heads * d;
+  const keys = context ? cache_extent(dtype, scalar(o, CACHES), capacity, width) : extent(t, kv_heads, d);
+  if (!has(o, 0, rows) || !has(o, 1, keys) || !has(o, 2, keys)) return failed();
+  if (!has(o, 3, rows) || !has(o, 4, extent(t, heads))) return failed();
+  if (!has(o, 5, extent(t)) || !has(o, 6, extent(t)) || !has(o, 7, extent(scalar(o, S), 8))) return failed();
+  const records = <u64>TEAM * <u64>(RECORD + score_bytes(o));
+  return has_scratch(records + <u64>tile_bytes(d, dtype)) ? ERROR_NONE : failed();
+}
+
+/** Bytes of a unit's scores: as many as it can see. */
+function score_bytes(o: usize): usize {
+  const keys = scalar(o, CONTEXT) ? scalar(o, CONTEXT) : scalar(o, T);
+  const window = scalar(o, WINDOW);
+  return quads(window ? min(window, keys) : keys);
+}
+
+/** Keys of a tile: whole vectors of scores. */
+// @ts-ignore: decorator
+@inline
+function tile_keys(d: i32): i32 {
+  return max(4, TILE_VALUES / d & ~3);
+}
+
+function tile_bytes(d: i32, dtype: i32): usize {
+  return dtype == CACHE_F32 ? 0 : <usize>tile_keys(d) * <usize>d << 2;
+}
+
 /**
- * Offset in bytes, within k and v, of the first key that unit u sees; −1 with the error record written. Units with
- * equal offsets share keys.
+ * Writes records of u and of the units after it that read the same keys' rows; returns how many, 0 with the error
+ * record written.
  */
-function first_key(o: usize, u: i32): i64 {
-  const t = scalar(o, 8);
-  const context = scalar(o, 13);
-  const row = u % t;
-  const entry = sequence_of(o, 6, <usize>row, t, scalar(o, 9));
-  if (!entry) return -1;
-  let key = <i64>load<u32>(entry + SEQUENCE_FIRST_ROW);
-  let last = <i64>row;
-  if (context) {
+function gather_team(o: usize, u: i32, end: i32, scratch: usize, dtype: i32): i32 {
+  const t = scalar(o, T);
+  const group = kv_head(u / t, scalar(o, HEADS), scalar(o, KV_HEADS));
+  const size = score_bytes(o);
+  const scores = scratch + <usize>TEAM * RECORD + tile_bytes(scalar(o, D), dtype);
+  const first = group_heads(group, scalar(o, HEADS), scalar(o, KV_HEADS)); // the group's heads
+  const count = group_heads(group + 1, scalar(o, HEADS), scalar(o, KV_HEADS)) - first;
+  const stop = min(min(end, u + TEAM), (first + count) * t);
+  let members = 0;
+  for (let unit = u; unit < stop; unit++) {
+    const within = unit - first * t;
+    const record = scratch + <usize>members * RECORD;
+    if (!write_record(o, within / count, first + within % count, record)) return 0;
+    if (load<u32>(record, AT_BASE) != load<u32>(scratch, AT_BASE)) break;
+    store<u32>(record, <u32>(scores + <usize>members * size), AT_SCORES);
+    members++;
+  }
+  return members;
+}
+
+/** What (row, head) reads and writes, all but its scores. */
+function write_record(o: usize, row: i32, head: i32, record: usize): bool {
+  const entry = sequence_of(o, 6, <usize>row, scalar(o, T), scalar(o, S));
+  if (!entry) return false;
+  const first_row = load<u32>(entry + SEQUENCE_FIRST_ROW);
+  let base = first_row;
+  let last = <u32>row - first_row;
+  if (scalar(o, CONTEXT)) {
     const cache = load<u32>(entry + SEQUENCE_CACHE);
-    if (cache >= <u32>scalar(o, 14)) {
-      fail(ERROR_SEQUENCE, 7, cache, <u64>scalar(o, 14));
-      return -1;
+    last = load<u32>(address(o, 5) + (<usize>row << 2));
+    if (cache >= <u32>scalar(o, CACHES)) {
+      fail(ERROR_SEQUENCE, 7, cache, <u64>scalar(o, CACHES));
+      return false;
     }
-    const position = load<u32>(address(o, 5) + (<usize>row << 2));
-    if (position >= <u32>context) {
-      fail(ERROR_POSITION, 5, position, <u64>context);
-      return -1;
+    if (last >= <u32>scalar(o, CONTEXT)) {
+      fail(ERROR_POSITION, 5, last, <u64>scalar(o, CONTEXT));
+      return false;
     }
-    key = <i64>cache * <i64>context;
-    last = key + <i64>position;
+    base = cache * <u32>scalar(o, CAPACITY);
   }
-  const window = <i64>scalar(o, 15);
-  if (window) key = max(key, last - window + 1);
-  return (key * <i64>scalar(o, 11) + <i64>kv_head(u / t, scalar(o, 10), scalar(o, 11))) * (<i64>scalar(o, 12) << 2);
+  const window = <u32>scalar(o, WINDOW);
+  const cell = <usize>row * <usize>scalar(o, HEADS) + <usize>head;
+  const from = cell * <usize>scalar(o, D) << 2;
+  store<u32>(record, <u32>(address(o, 0) + from), AT_Q);
+  store<u32>(record, <u32>(address(o, 3) + from), AT_OUT);
+  store<u32>(record, <u32>(address(o, 4) + (cell << 2)), AT_LSE);
+  store<u32>(record, window && last >= window ? last - window + 1 : 0, AT_FIRST);
+  store<u32>(record, last + 1, AT_END);
+  store<u32>(record, base, AT_BASE);
+  return true;
 }
 
-/** How many keys unit u sees. `first_key` has checked what is read here. */
-function key_count(o: usize, u: i32): usize {
-  const t = scalar(o, 8);
-  const row = <usize>(u % t);
-  const window = <usize>scalar(o, 15);
-  let count = <usize>load<u32>(address(o, 5) + (row << 2)) + 1;
-  if (!scalar(o, 13)) {
-    const entry = sequence_of(o, 6, row, t, scalar(o, 9));
-    count = row - <usize>load<u32>(entry + SEQUENCE_FIRST_ROW) + 1;
+function run_team(o: usize, u: i32, count: i32, records: usize, dtype: i32): void {
+  const d_bytes = <usize>scalar(o, D) << 2;
+  const end = records + <usize>count * RECORD;
+  walk(o, u, records, end, dtype, 1);
+  for (let record = records; record < end; record += RECORD) {
+    const keys = <usize>(load<u32>(record, AT_END) - load<u32>(record, AT_FIRST));
+    store<f32>(record, softmax(load<u32>(record, AT_SCORES), keys, load<u32>(record, AT_LSE)), AT_SUM);
+    memory.fill(load<u32>(record, AT_OUT), 0, d_bytes);
   }
-  return window ? min(count, window) : count;
+  walk(o, u, records, end, dtype, 2);
+  for (let record = records; record < end; record += RECORD) {
+    divide(load<u32>(record, AT_OUT), d_bytes, load<f32>(record, AT_SUM));
+  }
 }
 
-function attend_1(o: usize, u: i32, k: usize, v: usize, stride: usize, d_bytes: usize, p: usize): void {
-  const at = cell(u, scalar(o, 8), scalar(o, 10));
-  const count = key_count(o, u);
-  const out = address(o, 3) + at * d_bytes;
-  dots_1(address(o, 0) + at * d_bytes, k, stride, count, d_bytes, float(o, 16), p);
-  const sum = softmax(p, count, address(o, 4) + (at << 2));
-  memory.fill(out, 0, d_bytes);
-  sums_1(p, v, stride, count, d_bytes, out);
-  divide(out, d_bytes, sum);
+/** Keys ascending, tile by tile: scores with k (operand 1), or weighted sums of v (operand 2), of all records. */
+function walk(o: usize, u: i32, records: usize, end: usize, dtype: i32, operand: usize): void {
+  const d = scalar(o, D);
+  const group = kv_head(u / scalar(o, T), scalar(o, HEADS), scalar(o, KV_HEADS));
+  const head_bytes = cache_bytes(dtype, d);
+  const stride = <usize>scalar(o, KV_HEADS) * head_bytes;
+  const base = address(o, operand) + <usize>load<u32>(records, AT_BASE) * stride + <usize>group * head_bytes;
+  // Without a cache no key stands beyond the T rows.
+  const capacity = <u32>(scalar(o, CONTEXT) ? scalar(o, CAPACITY) : scalar(o, T));
+  let first = u32.MAX_VALUE;
+  let last: u32 = 0;
+  for (let record = records; record < end; record += RECORD) {
+    first = min(first, load<u32>(record, AT_FIRST));
+    last = max(last, load<u32>(record, AT_END));
+  }
+  const most = <u32>tile_keys(d);
+  const d_bytes = <usize>d << 2;
+  const decoded = records + <usize>TEAM * RECORD;
+  for (let key = first, keys: u32 = 0; key < last; key += keys) {
+    const slot = key % capacity;
+    keys = min(min(most, last - key), capacity - slot);
+    let tile = base + <usize>slot * stride;
+    if (dtype != CACHE_F32) {
+      decode_rows(dtype, tile, stride, keys, d, decoded);
+      tile = decoded;
+    }
+    const row_bytes = dtype == CACHE_F32 ? stride : d_bytes;
+    for (let record = records; record < end; record += RECORD << 1) {
+      const other = record + RECORD < end ? record + RECORD : 0;
+      if (operand == 1) score_tile(record, other, tile, row_bytes, key, keys, d_bytes, float(o, SCALE));
+      else sum_tile(record, other, tile, row_bytes, key, keys, d_bytes);
+    }
+  }
 }
 
-/** Units u and u + 1, whose keys start at the same place. Keys that only one of them sees are added to it alone. */
-function attend_2(o: usize, u: i32, k: usize, v: usize, stride: usize, d_bytes: usize, p0: usize, p1: usize): void {
-  const at0 = cell(u, scalar(o, 8), scalar(o, 10));
-  const at1 = cell(u + 1, scalar(o, 8), scalar(o, 10));
-  const count0 = key_count(o, u);
-  const count1 = key_count(o, u + 1);
-  const q = address(o, 0);
-  const out0 = address(o, 3) + at0 * d_bytes;
-  const out1 = address(o, 3) + at1 * d_bytes;
-  dots_2(q + at0 * d_bytes, q + at1 * d_bytes, k, stride, max(count0, count1), d_bytes, float(o, 16), p0, p1);
-  const sum0 = softmax(p0, count0, address(o, 4) + (at0 << 2));
-  const sum1 = softmax(p1, count1, address(o, 4) + (at1 << 2));
-  memory.fill(out0, 0, d_bytes);
-  memory.fill(out1, 0, d_bytes);
-  const shared = min(count0, count1);
-  sums_2(p0, p1, v, stride, shared, d_bytes, out0, out1);
-  const rest = shared << 2;
-  sums_1(p0 + rest, v + shared * stride, stride, count0 - shared, d_bytes, out0);
-  sums_1(p1 + rest, v + shared * stride, stride, count1 - shared, d_bytes, out1);
-  divide(out0, d_bytes, sum0);
-  divide(out1, d_bytes, sum1);
+/** First key of [from, from + count) that the record's unit sees; not below `from`. */
+// @ts-ignore: decorator
+@inline
+function seen_first(record: usize, from: u32): u32 {
+  return max(load<u32>(record, AT_FIRST), from);
+}
+
+/** The key after the last that it sees there; not below `least`. */
+// @ts-ignore: decorator
+@inline
+function seen_end(record: usize, from: u32, count: u32, least: u32): u32 {
+  return max(least, min(load<u32>(record, AT_END), from + count));
+}
+
+/** Address of the score of a key. */
+// @ts-ignore: decorator
+@inline
+function score_of(record: usize, key: u32): usize {
+  return <usize>load<u32>(record, AT_SCORES) + (<usize>(key - load<u32>(record, AT_FIRST)) << 2);
+}
+
+/** Scores of the tile's keys `from` … `from` + `count` − 1 for one record, or for two (b ≠ 0). */
+function score_tile(
+  a: usize, b: usize, tile: usize, stride: usize, from: u32, count: u32, d_bytes: usize, scale: f32,
+): void {
+  const first = seen_first(a, from);
+  const end = seen_end(a, from, count, first);
+  if (!b) return score_keys(a, tile, stride, from, first, end, d_bytes, scale);
+  const other_first = seen_first(b, from);
+  const other_end = seen_end(b, from, count, other_first);
+  const both = max(first, other_first);
+  const both_end = max(both, min(end, other_end));
+  score_keys(a, tile, stride, from, first, min(both, end), d_bytes, scale);
+  score_keys(b, tile, stride, from, other_first, min(both, other_end), d_bytes, scale);
+  if (both < both_end) {
+    const rows = tile + <usize>(both - from) * stride;
+    const qa = <usize>load<u32>(a, AT_Q), qb = <usize>load<u32>(b, AT_Q);
+    dots_2(qa, qb, rows, stride, both_end - both, d_bytes, scale, score_of(a, both), score_of(b, both));
+  }
+  score_keys(a, tile, stride, from, both_end, end, d_bytes, scale);
+  score_keys(b, tile, stride, from, both_end, other_end, d_bytes, scale);
+}
+
+function score_keys(
+  a: usize, tile: usize, stride: usize, from: u32, first: u32, end: u32, d_bytes: usize, scale: f32,
+): void {
+  if (first >= end) return;
+  const rows = tile + <usize>(first - from) * stride;
+  dots_1(<usize>load<u32>(a, AT_Q), rows, stride, end - first, d_bytes, scale, score_of(a, first));
+}
+
+/** Adds the tile's rows of v to the outputs, keys ascending; arguments as of `score_tile`. */
+function sum_tile(
+  a: usize, b: usize, tile: usize, stride: usize, from: u32, count: u32, d_bytes: usize,
+): void {
+  const first = seen_first(a, from);
+  const end = seen_end(a, from, count, first);
+  if (!b) return sum_keys(a, tile, stride, from, first, end, d_bytes);
+  const other_first = seen_first(b, from);
+  const other_end = seen_end(b, from, count, other_first);
+  const both = max(first, other_first);
+  const both_end = max(both, min(end, other_end));
+  sum_keys(a, tile, stride, from, first, min(both, end), d_bytes);
+  sum_keys(b, tile, stride, from, other_first, min(both, other_end), d_bytes);
+  if (both < both_end) {
+    const rows = tile + <usize>(both - from) * stride;
+    const out = <usize>load<u32>(a, AT_OUT), other_out = <usize>load<u32>(b, AT_OUT);
+    sums_2(score_of(a, both), score_of(b, both), rows, stride, both_end - both, d_bytes, out, other_out);
+  }
+  sum_keys(a, tile, stride, from, both_end, end, d_bytes);
+  sum_keys(b, tile, stride, from, both_end, other_end, d_bytes);
+}
+
+function sum_keys(
+  a: usize, tile: usize, stride: usize, from: u32, first: u32, end: u32, d_bytes: usize,
+): void {
+  if (first >= end) return;
+  const rows = tile + <usize>(first - from) * stride;
+  sums_1(score_of(a, first), rows, stride, end - first, d_bytes, <usize>load<u32>(a, AT_OUT));
 }
 
 /**

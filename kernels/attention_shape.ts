@@ -26,6 +26,13 @@ export function kv_head(head: i32, heads: i32, kv_heads: i32): i32 {
   return <i32>(<i64>head * <i64>kv_heads / <i64>heads);
 }
 
+/** The first head h with ⌊h·G/H⌋ = group: ⌈group·H/G⌉ */
+// @ts-ignore: decorator
+@inline
+export function group_heads(group: i32, heads: i32, kv_heads: i32): i32 {
+  return <i32>((<i64>group * <i64>heads + <i64>kv_heads - 1) / <i64>kv_heads);
+}
+
 /** Element offset of unit u in a (T,H) matrix. */
 // @ts-ignore: decorator
 @inline

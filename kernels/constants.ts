@@ -36,6 +36,9 @@ export const PAGE_23: usize = 736; // f32x4: 23
 export const PAGE_GELU_SLOPE: usize = 752; // 2·√(2/π)
 export const PAGE_GELU_CUBIC: usize = 768; // 0.044715
 export const PAGE_GELU_CUBIC_3: usize = 784; // three times that
+// the f16 KV cache, see cache.ts
+export const PAGE_HALF_SIGNED: usize = 3072; // i32x4: sign, and exponent and fraction of a half in f32's places
+export const PAGE_TWO_16: usize = 3088; // f32x4: 2¹⁶, above the largest half
 
 /** Writes the page; called by open(), before any plan runs. */
 export function write_constants(): void {
@@ -48,6 +51,8 @@ export function write_constants(): void {
   v128.store(PAGE + PAGE_SIXTEEN, i8x16.splat(16));
   v128.store(PAGE + PAGE_THIRTY_TWO, i8x16.splat(32));
   v128.store(PAGE + PAGE_FORTY_EIGHT, i8x16.splat(48));
+  v128.store(PAGE + PAGE_HALF_SIGNED, i32x4.splat(0x8fffe000));
+  splat(PAGE_TWO_16, 65536);
   write_exp_constants();
 }
 

@@ -3,8 +3,9 @@ import { ERROR_BAD_PLAN } from "./layout";
 import * as op from "./opcodes";
 import { fail } from "./operands";
 import { adapter_linear, adapter_linear_grad_x, adapter_linear_grad_w } from "./adapter";
-import { cache_write, attention } from "./attention";
+import { attention, attention_f16, attention_q8_0 } from "./attention";
 import { attention_grad_q, attention_grad_kv } from "./attention_grad";
+import { cache_write, cache_write_f16, cache_write_q8_0 } from "./cache";
 import { copy, fill, cast_u32_f32, iota, matmul } from "./copy";
 import {
   add,
@@ -268,6 +269,14 @@ export function dispatch(opcode: u32, o: usize, begin: i32, end: i32, scratch: u
       return linear_i8_q6_k_r8(o, begin, end, scratch);
     case op.OP_LINEAR_GRAD_X_Q6_K_R8:
       return linear_grad_x_q6_k_r8(o, begin, end, scratch);
+    case op.OP_CACHE_WRITE_F16:
+      return cache_write_f16(o, begin, end, scratch);
+    case op.OP_CACHE_WRITE_Q8_0:
+      return cache_write_q8_0(o, begin, end, scratch);
+    case op.OP_ATTENTION_F16:
+      return attention_f16(o, begin, end, scratch);
+    case op.OP_ATTENTION_Q8_0:
+      return attention_q8_0(o, begin, end, scratch);
     default:
       return fail(ERROR_BAD_PLAN, -1, opcode, op.OPCODES);
   }

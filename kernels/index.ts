@@ -16,6 +16,7 @@ export { quantize } from "./quantize";
 export * from "./attention";
 export * from "./attention_grad";
 export * from "./geglu";
+export { cache_write, cache_write_f16, cache_write_q8_0 } from "./cache";
 export * from "./loss";
 export * from "./norm";
 export * from "./optimizer";

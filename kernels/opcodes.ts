@@ -53,10 +53,10 @@ export const OP_RMS_NORM_GRAD_W = 30;
 
 // x (T,H·D), position u32[T], table (context, D) = [cos D/2 | sin D/2], y (T,H·D) | t heads d context inverse   unit: a row
 export const OP_ROPE = 32;
-// x (T,C), cache (caches·context, C), position u32[T], sequence u32[T], sequences (S) | t c s context caches    unit: a row
+// x (T,C), cache (caches·capacity, C), position u32[T], sequence u32[T], sequences (S) | t c s context caches capacity    unit: a row
 export const OP_CACHE_WRITE = 33;
-// q (T,H·D), k, v, out (T,H·D), lse (T,H), position u32[T], sequence u32[T], sequences (S) | t s heads kv_heads d context caches window, float scale
-// context = 0: keys are the batch's own rows (T,G·D); else k and v are caches (caches·context, G·D)      unit: (head, row), head-major: u = h·T + t
+// q (T,H·D), k, v, out (T,H·D), lse (T,H), position u32[T], sequence u32[T], sequences (S) | t s heads kv_heads d context caches window capacity, float scale
+// context = 0: keys are the batch's own rows (T,G·D); else k and v are caches (caches·capacity, G·D)     unit: (kv head, row, head of the group)
 export const OP_ATTENTION = 34;
 // q, k, v, out, dout (T,H·D), lse (T,H), dq (T,H·D), delta (T,H), sequence u32[T], sequences | t s heads kv_heads d window, float scale   unit: (head, row)
 export const OP_ATTENTION_GRAD_Q = 35;
@@ -152,6 +152,12 @@ export const OP_LINEAR_GRAD_X_Q6_K_R8 = 102;
 export const OP_GEGLU = 106;
 // dy, gate, up, dgate, dup (T,F) | t f                                                                   unit: a row
 export const OP_GEGLU_GRAD = 107;
+
+// The KV cache in other dtypes, operands as above; the rows of a cache as in cache.ts
+export const OP_CACHE_WRITE_F16 = 110;
+export const OP_CACHE_WRITE_Q8_0 = 111;
+export const OP_ATTENTION_F16 = 112;
+export const OP_ATTENTION_Q8_0 = 113;
 
 // token u32[T], history u32 (caches,context), position u32[T], sequence u32[T], sequences | t s context caches   unit: a row
 export const OP_HISTORY_WRITE = 118;

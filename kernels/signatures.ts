@@ -120,9 +120,13 @@ export function signature(opcode: u32): u32 {
     case op.OP_ROPE:
       return takes(4, D, B, 5, 0);
     case op.OP_CACHE_WRITE:
-      return takes(5, B, C | D | E, 5, 0);
+    case op.OP_CACHE_WRITE_F16:
+    case op.OP_CACHE_WRITE_Q8_0:
+      return takes(5, B, C | D | E, 6, 0);
     case op.OP_ATTENTION:
-      return takes(8, D | E, F | G | H, 8, 1);
+    case op.OP_ATTENTION_F16:
+    case op.OP_ATTENTION_Q8_0:
+      return takes(8, D | E, F | G | H, 9, 1);
     case op.OP_ATTENTION_GRAD_Q:
       return takes(10, G | H, I | J, 6, 1);
     case op.OP_ATTENTION_GRAD_KV:

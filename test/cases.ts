@@ -66,12 +66,13 @@ function attentionCase(
   d: number,
   context: number,
   window = 0,
+  capacity = context,
 ): OpCase {
   const { table, sequence, position } = sequences(rows);
-  const keys = context ? 3 * context : rows;
+  const keys = context ? 3 * capacity : rows;
   return {
     op: ops.attention,
-    label: `rows ${rows}, heads ${heads}/${kvHeads}, d ${d}, ${context ? `cache of ${context}` : "own rows"}, window ${window}`,
+    label: `rows ${rows}, heads ${heads}/${kvHeads}, d ${d}, ${context ? `cache of ${context}` : "own rows"}, window ${window}, capacity ${capacity}`,
     inputs: [
       matrix(rows, heads * d),
       matrix(keys, kvHeads * d),
@@ -80,7 +81,7 @@ function attentionCase(
       sequence,
       table,
     ],
-    attributes: { heads, kvHeads, d, scale: d ** -0.5, context, caches: context ? 3 : 0, window },
+    attributes: { heads, kvHeads, d, scale: d ** -0.5, context, caches: context ? 3 : 0, window, capacity },
   };
 }
 
@@ -131,6 +132,7 @@ export const cases: readonly OpCase[] = [
   attentionCase(23, 2, 1, 20, 9),
   attentionCase(16, 4, 2, 8, 0, 3),
   attentionCase(23, 2, 1, 20, 9, 4),
+  attentionCase(23, 2, 1, 20, 30, 3, 25),
   adapterCase(3, 8, 4, false),
   adapterCase(7, 4, 19, true),
   adapterCase(18, 33, 8, true),

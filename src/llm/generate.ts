@@ -1,5 +1,6 @@
 /** Text generation with a KV cache: the loop itself is in kernels/session, the same for every host. */
 import * as layout from "../../kernels/layout.ts";
+import type { CacheType } from "../engine/dtypes/cache.ts";
 import { Engine } from "../engine/host/engine.ts";
 import { planError } from "../engine/host/errors.ts";
 import { compile, type Program } from "../engine/plan/program.ts";
@@ -14,6 +15,8 @@ export interface GenerationSetup {
   readonly activations?: Activations;
   /** Positions of the KV cache; default: what the model was trained for. */
   readonly context?: number;
+  /** Dtype of the KV cache; default f32. */
+  readonly cacheType?: CacheType;
   /** Rows of a prompt that run at once. */
   readonly rows?: number;
   readonly threads?: number;
@@ -53,7 +56,7 @@ export function compileGeneration(file: ModelFile, setup: GenerationSetup = {}):
   const rows = Math.min(setup.rows ?? DEFAULT_ROWS, context);
   const spec = { config: file.config, dtype: weightDtypes(file.gguf, type), activations: setup.activations };
   return compile(
-    { generate: generateGraph(spec, { context, caches: 1 }) },
+    { generate: generateGraph(spec, { context, caches: 1, rows, cacheType: setup.cacheType }) },
     { slots: { rows, sequences: 1, outputs: 1 }, threads, memoryLimit, arenaBytes: STAGING_BYTES },
   );
 }

@@ -87,12 +87,14 @@ function uncached(batch: Batch, { t, q, k, v, out, lse }: ReturnType<typeof inpu
     0,
     0,
     batch.window ?? 0,
+    0,
     { float: 1 / Math.sqrt(batch.d) },
   ];
   return [q, k, v, out, lse, position, sequence, sequenceTable(table), ...scalars];
 }
 
-const scratchOf = (kernel: string, t: number, context = 0) => scratchBytes[kernel]({ t, context });
+const scratchOf = (kernel: string, t: number, context = 0, d = 0, window = 0) =>
+  scratchBytes[kernel]({ t, context, d, window });
 
 const BATCHES: readonly Batch[] = [
   { lengths: [1], heads: 1, kvHeads: 1, d: 4 },
@@ -158,10 +160,21 @@ describe("attention", () => {
             [whole.v, cacheV],
           ] as const) {
             const operands = [part(array, kvHeads * d), cache, position, sequence, table];
-            runParts("cache_write", [...operands, rows, kvHeads * d, 1, context, caches], [1], rows);
+            runParts("cache_write", [...operands, rows, kvHeads * d, 1, context, caches, context], [1], rows);
           }
           const [out, lse] = [new Float32Array(rows * heads * d), new Float32Array(rows * heads)];
-          const scalars = [rows, 1, heads, kvHeads, d, context, caches, window, { float: 1 / Math.sqrt(d) }];
+          const scalars = [
+            rows,
+            1,
+            heads,
+            kvHeads,
+            d,
+            context,
+            caches,
+            window,
+            context,
+            { float: 1 / Math.sqrt(d) },
+          ];
           const operands = [
             part(whole.q, heads * d),
             cacheK,
@@ -233,13 +246,13 @@ describe("attention", () => {
     const values = inputs(batch);
     const cache = new Float32Array(caches * context * 4);
     const operands = uncached(batch, { ...values, k: cache, v: cache.slice() });
-    [operands[13], operands[14]] = [context, caches];
+    [operands[13], operands[14], operands[16]] = [context, caches, context];
     const scratch = scratchOf("attention", 2, context);
     const run = () => call("attention", operands, [[0, 2]], scratch);
     const write = () =>
       call(
         "cache_write",
-        [values.k, cache, operands[5], operands[6], operands[7], 2, 4, 1, context, caches],
+        [values.k, cache, operands[5], operands[6], operands[7], 2, 4, 1, context, caches, context],
         [[0, 2]],
         0,
       );

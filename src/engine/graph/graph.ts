@@ -9,8 +9,11 @@ import type { Op } from "../ops/op.ts";
 export type Slot = "rows" | "sequences" | "outputs";
 export type Dim = number | Slot;
 export type Shape = readonly Dim[];
-/** f32 and u32 are row-major; the rest are the packed forms of frozen weights and `quantized`, the record of int8 activations. */
-export type DtypeName = "f32" | "u32" | PackedDtypeName | "quantized";
+/**
+ * f32 and u32 are row-major; f16_rows and q8_0_rows are KV caches (dtypes/cache.ts); the rest are the packed forms of frozen weights and
+ * `quantized`, the record of int8 activations.
+ */
+export type DtypeName = "f32" | "u32" | PackedDtypeName | "quantized" | "f16_rows" | "q8_0_rows";
 export type Attributes = Readonly<Record<string, number | boolean | string | readonly number[]>>;
 
 /**

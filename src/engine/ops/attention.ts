@@ -19,7 +19,6 @@ import {
   reshape,
   scale,
   select,
-  shift,
   sub,
   sum,
   transpose,
@@ -32,7 +31,8 @@ import { perRow } from "./sequences.ts";
  * out[t,h] = Σⱼ softmaxⱼ(scale·q[t,h]·k[j]) v[j] over the keys j of the row's own sequence at positions ≤ the row's.
  * q (T, H·D); position, sequence u32 (T); sequences (S,8); out (T, H·D), lse (T,H) = log Σⱼ exp(score).
  * With a `window` w > 0 the row at position p sees only keys p − w + 1 … p (Beltagy et al. 2020, arXiv:2004.05150); 0: all.
- * k, v: (T, G·D), the keys of this very batch; or, with `context` > 0, a cache (caches·context, G·D) in which key j of cache c is row c·context + j.
+ * k, v: (T, G·D), the keys of this very batch; or, with `context` > 0, a cache (caches·capacity, G·D) of any of the dtypes of
+ * dtypes/cache.ts, in which key j of cache c is row c·capacity + j mod capacity: a ring where capacity < context.
  */
 export const attentionOp = fused({
   name: "attention",
@@ -91,6 +91,8 @@ export interface AttentionAttributes {
   /** 0: the keys are the batch's own rows. */
   readonly context: number;
   readonly caches: number;
+  /** Rows of one cache, the windows of all rows of a run; 0 without a cache. */
+  readonly capacity: number;
   /** How many keys a row sees, its own among them; 0: all. */
   readonly window: number;
 }
@@ -113,19 +115,26 @@ function mask(
   attributes: Attributes,
 ): Value {
   const [rows, keys] = [q.shape[0], k.shape[0]];
-  const [context, caches] = [attributes.context as number, attributes.caches as number];
+  const { context, caches, capacity, window } = attributes as Record<string, number>;
+  if (context && capacity < context && !(window && window <= capacity))
+    throw new Error(`attention: a cache of ${capacity} rows does not hold what a row of ${context} sees`);
   const square = fill(q, [rows, keys], 0);
   const column = (x: Value) => broadcast(reshape(x, [rows, 1]), square);
   const byRow = (x: Value) => reshape(x, [1, keys]);
   const owner = context ? perRow(sequences, sequence, SEQUENCE_CACHE) : cast(sequence);
-  const keyOwner = context ? iota(q, [caches, context], 0) : cast(sequence);
-  const keyPosition = context ? iota(q, [caches, context], 1) : cast(position);
+  const keyOwner = context ? iota(q, [caches, capacity], 0) : cast(sequence);
+  const slot = context ? iota(q, [caches, capacity], 1) : cast(position);
   const own = equal(column(owner), byRow(keyOwner));
-  const past = lessEqual(broadcast(byRow(keyPosition), square), reshape(cast(position), [rows, 1]));
-  const window = attributes.window as number;
-  if (!window) return mul(own, past);
-  const oldest = shift(cast(position), 1 - window);
-  return mul(mul(own, past), lessEqual(column(oldest), byRow(keyPosition)));
+  // How far the row's position is beyond the slot's first key; every turn of the ring adds its capacity to the key.
+  const distance = sub(column(cast(position)), broadcast(byRow(slot), square));
+  const within = (turn: number) => {
+    const past = lessEqual(fill(q, [rows, keys], turn * capacity), distance);
+    if (!window) return past;
+    return mul(past, lessEqual(distance, fill(q, [rows, keys], turn * capacity + window - 1)));
+  };
+  let visible = within(0);
+  for (let turn = 1; turn * capacity < context; turn++) visible = add(visible, within(turn));
+  return mul(own, visible);
 }
 
 function dims(attributes: Attributes) {

@@ -1,23 +1,26 @@
 /** Ops that write: KV cache and accumulated gradients. No gradient flows through a write. */
 import { SEQUENCE_CACHE } from "../../../kernels/layout.ts";
+import { cacheDtypeOf } from "../dtypes/cache.ts";
 import type { Value } from "../graph/graph.ts";
 import { primitive } from "./op.ts";
 import { SEQUENCE_COLUMNS } from "./sequences.ts";
 
 /**
- * Row t of x becomes the row cache·context + position[t] of the cache, cache being that of the row's sequence.
- * cache (caches·context, C) written, x (T,C), position, sequence u32 (T), sequences (S,8)
+ * Row t of x becomes the row cache·capacity + position[t] mod capacity of the cache, cache being that of the row's sequence, in the dtype
+ * of the cache (dtypes/cache.ts).
+ * cache (caches·capacity, C) written, x (T,C), position, sequence u32 (T), sequences (S,8)
  */
 export const cacheWriteOp = primitive({
   name: "cache_write",
   writes: [0],
   infer: () => [],
-  reference: ([cache, x, position, sequence, sequences], { context }) => {
+  reference: ([cache, x, position, sequence, sequences], { capacity, dtype }) => {
     const columns = x.shape[1];
     for (let row = 0; row < x.shape[0]; row++) {
       const owner = sequences.data[sequence.data[row] * SEQUENCE_COLUMNS + SEQUENCE_CACHE / 4];
-      const at = owner * (context as number) + position.data[row];
-      cache.data.set(x.data.subarray(row * columns, (row + 1) * columns), at * columns);
+      const at = owner * (capacity as number) + (position.data[row] % (capacity as number));
+      const values = x.data.slice(row * columns, (row + 1) * columns);
+      cache.data.set(cacheDtypeOf(dtype as string).round(values), at * columns);
     }
     return [];
   },
@@ -61,7 +64,8 @@ export function cacheWrite(
   cache: Value,
   x: Value,
   rows: { position: Value; sequence: Value; sequences: Value },
-  attributes: { context: number; caches: number },
+  attributes: { context: number; caches: number; capacity: number },
 ): void {
-  cache.node.graph.append(cacheWriteOp, [cache, x, rows.position, rows.sequence, rows.sequences], attributes);
+  const inputs = [cache, x, rows.position, rows.sequence, rows.sequences];
+  cache.node.graph.append(cacheWriteOp, inputs, { ...attributes, dtype: cache.dtype });
 }

@@ -4,6 +4,7 @@
  * control │ constant page │ plans │ io │ constants │ state │ arena │ scratch
  */
 import * as layout from "../../../kernels/layout.ts";
+import { cacheDtypeOf } from "../dtypes/cache.ts";
 import { packedDtypes } from "../dtypes/index.ts";
 import { type Dim, type Graph, type LeafKind, type SlotSizes, sizeOf, type Value } from "../graph/graph.ts";
 import { printType } from "../graph/print.ts";
@@ -215,6 +216,10 @@ export function valueBytes({ shape, dtype }: Value, slots: SlotSizes): number {
 function bytesOf({ shape, dtype }: Pick<Value, "shape" | "dtype">) {
   if (dtype === "f32" || dtype === "u32") return times(countOf(shape), 4);
   if (dtype === "quantized") return times(countOf(shape), RECORD_BYTES / BLOCK);
+  if (dtype === "f16_rows" || dtype === "q8_0_rows") {
+    const { blockSize, bytesPerBlock } = cacheDtypeOf(dtype);
+    return times(countOf(shape), bytesPerBlock / blockSize);
+  }
   const [n, k] = shape as readonly number[];
   return constant(packedDtypes[dtype].packedBytes(n, k));
 }

@@ -47,6 +47,10 @@ const blocks = {
   ...named("linear_i8", ["q4_1_r8", "q5_1_r8", "q4_k_r8", "q5_k_r8"], integers(320)), // and mins
   linear_i8_q6_k_r8: integers(352), // and factors
 };
+const attentionScratch = ({ t, context, window }: Dimensions) =>
+  8 * (32 + scores(Math.min(window || Number.POSITIVE_INFINITY, context || t)));
+/** Whole vectors of keys, of 4096 values if they fit: kernels/attention.ts. */
+const attentionTile = ({ d }: Dimensions) => 4 * d * Math.max(4, Math.floor(4096 / d / 4) * 4);
 
 /** Bytes of scratch per thread that a kernel uses, exact; kernels that are not listed use none. */
 export const scratchBytes: Readonly<Record<string, (d: Dimensions) => number>> = {
@@ -61,8 +65,11 @@ export const scratchBytes: Readonly<Record<string, (d: Dimensions) => number>> =
   adapter_linear: overK,
   adapter_linear_grad_x: overN,
   adapter_linear_grad_w: overT,
-  // Scores of two query rows over all keys they can see: those of the cache, or without one (context 0) the batch's own rows.
-  attention: ({ t, context }) => 2 * scores(context || t),
+  // Records of eight units and their scores over all keys that they can see: those of the cache, or without one (context 0) the batch's
+  // own rows. Keys of a cache in another dtype are decoded in tiles.
+  attention: attentionScratch,
+  attention_f16: (d) => attentionScratch(d) + attentionTile(d),
+  attention_q8_0: (d) => attentionScratch(d) + attentionTile(d),
   // Probabilities and their gradients of two query rows over the batch's own rows.
   attention_grad_q: ({ t }) => 4 * scores(t),
   // A row of logits on its way to the draw, and 2048 bins of u64.

@@ -1,5 +1,6 @@
 /** The graphs that a model is run with: `generate` (with KV cache), `score` (without) and `train`. */
 import { SESSION_BYTES } from "../../../kernels/layout.ts";
+import { type CacheType, cacheDtypes } from "../../engine/dtypes/cache.ts";
 import { type DtypeName, Graph, type Value } from "../../engine/graph/graph.ts";
 import { adapterLinear } from "../../engine/ops/adapter_linear.ts";
 import { attention } from "../../engine/ops/attention.ts";
@@ -18,6 +19,7 @@ import { SEQUENCE_COLUMNS } from "../../engine/ops/sequences.ts";
 import { accumulate, cacheWrite, store } from "../../engine/ops/state.ts";
 import { quantizeActivations } from "../../engine/transform/activations.ts";
 import { gradientOf } from "../../engine/transform/gradient.ts";
+import { cacheCapacity, checkCacheType } from "./caches.ts";
 import type { ModelConfig, Role, WeightSpec } from "./config.ts";
 import { familyOf, modelWeights } from "./family.ts";
 
@@ -43,6 +45,13 @@ export type Activations = "int8" | "f32";
 export interface GenerateOptions {
   readonly context: number;
   readonly caches: number;
+  /** Dtype of the KV cache; default f32. */
+  readonly cacheType?: CacheType;
+  /**
+   * Most rows of a run: layers that see a window then keep a ring of window + rows keys (caches.ts). Without it every layer keeps
+   * `context` keys.
+   */
+  readonly rows?: number;
 }
 
 export interface TrainOptions extends AdamW {
@@ -55,25 +64,32 @@ export interface TrainOptions extends AdamW {
 
 /**
  * Prefill and decode in one plan: rows → the next token of each output row. Range `body` computes hidden states and fills the cache, range
- * `head` logits and tokens; state: the KV cache, `caches` × `context` keys a layer.
+ * `head` logits and tokens; state: the KV cache, `caches` × `context` keys a layer, or less where a layer sees a window.
  */
-export function generateGraph(model: ModelSpec, { context, caches }: GenerateOptions): Graph {
+export function generateGraph(
+  model: ModelSpec,
+  { context, caches, cacheType = "f32", rows: most = context }: GenerateOptions,
+): Graph {
   const builder = new Builder(model, context, false);
   const { graph, rows } = builder;
   const { config } = model;
   const width = config.kvHeads * config.headSize;
+  checkCacheType(cacheType, config.headSize);
   graph.range("body");
   const history = graph.leaf("state", "history", [caches * context], "u32");
   historyWrite(history, rows, { context, caches });
   const hidden = familyOf(config).hidden(config, {
     ...builder.wiring(),
     attend: (layer, q, k, v) => {
-      const [keys, values] = ["k", "v"].map((name) =>
-        graph.leaf("state", `cache.${layer}.${name}`, [caches * context, width]),
-      );
-      cacheWrite(keys, k, rows, { context, caches });
-      cacheWrite(values, v, rows, { context, caches });
-      return attention({ q, k: keys, v: values, ...rows }, { ...builder.heads, context, caches, window: 0 });
+      const shape = builder.attention(layer);
+      const size = { context, caches, capacity: cacheCapacity(context, shape.window, most) };
+      const [keys, values] = ["k", "v"].map((name) => {
+        const rows = [caches * size.capacity, width];
+        return graph.leaf("state", `cache.${layer}.${name}`, rows, cacheDtypes[cacheType].leaf);
+      });
+      cacheWrite(keys, k, rows, size);
+      cacheWrite(values, v, rows, size);
+      return attention({ q, k: keys, v: values, ...rows }, { ...shape, ...size });
     },
   });
   graph.range("head");
@@ -218,9 +234,17 @@ class Builder {
     const { config } = this.model;
     return familyOf(config).hidden(config, {
       ...this.wiring(),
-      attend: (_layer, q, k, v) =>
-        attention({ q, k, v, ...this.rows }, { ...this.heads, context: 0, caches: 0, window: 0 }),
+      attend: (layer, q, k, v) =>
+        attention(
+          { q, k, v, ...this.rows },
+          { ...this.attention(layer), context: 0, caches: 0, capacity: 0 },
+        ),
     });
+  }
+
+  /** How a layer attends: shape, scale, and how many keys a row sees (0: all). */
+  attention(_layer: number) {
+    return { ...this.heads, window: 0 };
   }
 
   head(hidden: Value): Value {

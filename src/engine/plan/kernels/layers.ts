@@ -1,6 +1,6 @@
 /** Kernels between the linears: norms, positions, attention, activation, loss, sampling. */
 import * as layout from "../../../../kernels/layout.ts";
-import type { Node } from "../../graph/graph.ts";
+import type { DtypeName, Node } from "../../graph/graph.ts";
 import { type Affine, constant, dimOf, times } from "../affine.ts";
 import {
   ACCUMULATE,
@@ -64,19 +64,22 @@ export const layerKernels = {
   }),
   attention: row((node) => {
     const [q, k, v, position, sequence, sequences] = node.inputs;
-    const { heads, kvHeads, d, context, caches, window, scale } = node.attributes as Record<string, number>;
+    const { heads, kvHeads, d, context, caches, window, capacity, scale } = node.attributes as Record<
+      string,
+      number
+    >;
     const [t, s] = [q.shape[0], sequences.shape[0]].map(dimOf);
     const [out, lse] = node.outputs;
     const memory = [q, k, v]
       .map(read)
       .concat([out, lse].map(write), [position, sequence, sequences].map(read));
-    const scalars = [t, s, ...[heads, kvHeads, d, context, caches, window].map(constant)].map(int);
+    const scalars = [t, s, ...[heads, kvHeads, d, context, caches, window, capacity].map(constant)].map(int);
     return {
-      kernel: "attention",
+      kernel: cacheKernel("attention", k.dtype),
       operands: [...memory, ...scalars, float(scale)],
       units: times(t, heads),
       cost: (size) => 2 * d * visible(window, context || size(q.shape[0])),
-      scratch: { t: q.shape[0], context },
+      scratch: { t: q.shape[0], d, context, window },
     };
   }),
   attention_grad_q: row((node) => {
@@ -145,6 +148,10 @@ export const layerKernels = {
     );
   }),
 } satisfies Record<string, KernelRow>;
+
+/** The kernel for a cache of this dtype. */
+export const cacheKernel = (kernel: string, dtype: DtypeName) =>
+  dtype === "f32" ? kernel : `${kernel}_${dtype.replace("_rows", "")}`;
 
 /** Keys that a row sees at most. */
 const visible = (window: number, keys: number) => (window ? Math.min(window, keys) : keys);

@@ -2,6 +2,7 @@
 import * as layout from "../../../../kernels/layout.ts";
 import { NORM_PIECE } from "../../ops/optimizer.ts";
 import { constant, countOf, dimOf } from "../affine.ts";
+import { cacheKernel } from "./layers.ts";
 import {
   both,
   costOf,
@@ -36,12 +37,12 @@ export const stateKernels = {
   }),
   cache_write: row((node) => {
     const [cache, x, position, sequence, sequences] = node.inputs;
-    const { context, caches } = node.attributes as Record<string, number>;
+    const { context, caches, capacity } = node.attributes as Record<string, number>;
     const [t, c, s] = [x.shape[0], x.shape[1], sequences.shape[0]].map(dimOf);
     const operands = [read(x), both(cache), read(position), read(sequence), read(sequences)];
     return work(
-      "cache_write",
-      [...operands, ...[t, c, s, constant(context), constant(caches)].map(int)],
+      cacheKernel("cache_write", cache.dtype),
+      [...operands, ...[t, c, s, ...[context, caches, capacity].map(constant)].map(int)],
       t,
       c,
     );
