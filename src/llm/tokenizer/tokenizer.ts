@@ -71,6 +71,8 @@ export class Tokenizer {
   readonly eos: number | undefined;
   /** Any of these ends a generation: EOS, the ends of a turn and of a message, and control tokens known by name. */
   readonly endTokens: ReadonlySet<number>;
+  /** Bytes that no token stands for; they are left out of what is tokenized, as llama.cpp and Hugging Face do. */
+  readonly missingBytes: readonly number[];
   readonly #vocabulary: Vocabulary;
   readonly #exports: TokenizerExports;
   readonly #free: number;
@@ -81,6 +83,7 @@ export class Tokenizer {
     this.vocabularySize = vocabulary.tokens.length;
     this.bos = vocabulary.bos === NO_TOKEN ? undefined : vocabulary.bos;
     this.eos = vocabulary.eos === NO_TOKEN ? undefined : vocabulary.eos;
+    this.missingBytes = missingBytes(vocabulary);
     this.endTokens = new Set(vocabulary.endTokens);
     wasm ??= new WebAssembly.Module(readFileSync(asset("kernels/simd.wasm")));
     this.#exports = new WebAssembly.Instance(wasm).exports as unknown as TokenizerExports;
@@ -171,6 +174,12 @@ export class Tokenizer {
       throw new InputError(`tokenizer: ${bytes} bytes of memory are not to be had; split the text`);
     }
   }
+}
+
+/** Of byte-level BPE; SentencePiece and WordPiece have an unknown token. */
+function missingBytes({ model, byteTokens }: Vocabulary): number[] {
+  if (model !== "byte-level") return [];
+  return Array.from(byteTokens.keys()).filter((byte) => byteTokens[byte] === NO_TOKEN);
 }
 
 function align(at: number): number {
