@@ -4,7 +4,8 @@
  *
  * T rows · O output rows · S sequences · C channels · K columns in · N columns out · V vocabulary · H heads · G key-value heads
  * D head size · F feed-forward. All matrices are dense row-major f32 unless the name says otherwise. `acc`: 1 adds to the output, 0 sets it.
- * Packed weights: f32_r16, f16_r16 = panels of 16 output rows; q8_0_r8, q4_0_r8 = blocks of 8 output rows × 32 k (see src/engine/dtypes).
+ * Packed weights: f32_r16, f16_r16, bf16_r16 = panels of 16 output rows; q8_0_r8 … q6_k_r8 = blocks of 8 output rows × 32 or 256 k
+ * (see src/engine/dtypes/packed).
  */
 
 // embedding: token u32[T], table (V,C), y (T,C) | t c v                                                  unit: a row
