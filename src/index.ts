@@ -10,8 +10,8 @@
  * or a value is an InputError that says where, which rule, and what was found.
  */
 
-export type { FileDtype, FileDtypeName } from "./engine/dtypes/index.ts";
-export { fileDtypes } from "./engine/dtypes/index.ts";
+export type { EncodableDtype, EncodableDtypeName, FileDtype, FileDtypeName } from "./engine/dtypes/index.ts";
+export { encodableDtypes, fileDtypes } from "./engine/dtypes/index.ts";
 export { Graph, type SlotSizes, type Value } from "./engine/graph/graph.ts";
 export { printGraph } from "./engine/graph/print.ts";
 export { Engine } from "./engine/host/engine.ts";

@@ -2,9 +2,10 @@
 
 import { realpath } from "node:fs/promises";
 import { Argument, Command } from "commander";
-import { type EncodableDtypeName, encodableDtypes } from "../engine/dtypes/index.ts";
+import { type EncodableDtype, type EncodableDtypeName, encodableDtypes } from "../engine/dtypes/index.ts";
 import { formatBytes } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
+import { typeOf } from "../llm/compress/mix.ts";
 import { type QuantizedTensor, quantizeFile } from "../llm/compress/quantize.ts";
 import { type ModelFile, openModel } from "../llm/model_file.ts";
 import { parameterCount } from "../llm/models/family.ts";
@@ -36,7 +37,7 @@ async function quantize(input: string, output: string, { type, pure, json }: Opt
   try {
     await refuseSame(input, output);
     const wanted = encodableDtypes[type];
-    warnOfLosses(file, type);
+    warnOfLosses(file, wanted, pure ?? false);
     const progress = progressBar(`quantize to ${wanted.ggufName}`, parameterCount(file.config));
     const tensors = await interruptible((signal) =>
       quantizeFile(file, output, wanted, { pure, signal, onProgress: (done) => progress.update(done) }),
@@ -55,9 +56,12 @@ async function refuseSame(input: string, output: string): Promise<void> {
     throw new InputError(`quantize: ${output}: is the input itself; write to another file`);
 }
 
-function warnOfLosses({ gguf, config }: ModelFile, type: EncodableDtypeName): void {
-  const coarse = [...gguf.tensors.values()].filter((each) => each.type.blockSize > 1);
-  if (!coarse.length || coarse.every((each) => each.type.name === type)) return;
+function warnOfLosses({ gguf, config }: ModelFile, type: EncodableDtype, pure: boolean): void {
+  const coarse = [...gguf.tensors.values()].filter((each) => {
+    const { to } = typeOf(gguf, each, type, pure);
+    return each.type.blockSize > 1 && to !== undefined && to !== each.type;
+  });
+  if (!coarse.length) return;
   const names = [...new Set(coarse.map((each) => each.type.ggufName))].join(", ");
   process.stderr.write(
     `edgewise: warning: ${counted(coarse.length, "tensor")} of this ${config.architecture} are ${names} already; what was lost stays lost, so start from the original if there is one\n`,

@@ -8,8 +8,9 @@ import {
   type FileDtype,
   fileDtypes,
 } from "../../src/engine/dtypes/index.ts";
+import { typeOf } from "../../src/llm/compress/mix.ts";
 import { quantizeFile } from "../../src/llm/compress/quantize.ts";
-import { readGguf } from "../../src/llm/files/gguf.ts";
+import { type Gguf, readGguf, type TensorInfo } from "../../src/llm/files/gguf.ts";
 import { writeGguf } from "../../src/llm/files/gguf_write.ts";
 import { openFile } from "../../src/llm/files/source.ts";
 import { type ModelFile, openModel } from "../../src/llm/model_file.ts";
@@ -81,6 +82,30 @@ test.each([
 });
 
 test.each([
+  ["output.weight", 256, "q4_0", false, "q6_k", "the head gets 6 bits"],
+  ["output.weight", 256, "q5_1", false, "q6_k", "the head gets 6 bits"],
+  ["output.weight", 256, "q5_1", true, "q5_1", ""],
+  ["output.weight", 256, "q8_0", false, "q8_0", ""],
+  ["output.weight", 96, "q4_k", false, "q8_0", "the head gets 6 bits; rows of 96 are no whole blocks of 256"],
+  ["output.weight", 96, "q4_k", true, "q5_0", "rows of 96 are no whole blocks of 256"],
+  ["token_embd.weight", 256, "q4_k", false, "q4_k", ""], // there is another head
+  ["blk.0.attn_q.weight", 256, "q6_k", false, "q6_k", ""],
+  [
+    "blk.0.attn_q.weight",
+    36,
+    "q6_k",
+    false,
+    undefined,
+    "rows of 36 are no whole blocks of 256; rows of 36 are no whole blocks of 32",
+  ],
+] as const)("%s with rows of %d in %s (pure: %s) becomes %s", (name, columns, type, pure, to, reason) => {
+  const matrix = { name, columns, shape: [4, columns] } as TensorInfo;
+  const gguf = { tensors: new Map([["output.weight", matrix]]) } as Gguf;
+  const expected = to === undefined ? { reason } : { to: encodableDtypes[to], reason };
+  expect(typeOf(gguf, matrix, encodableDtypes[type], pure)).toEqual(expected);
+});
+
+test.each([
   ["Q4_K", "Q5_0"],
   ["q5_k", "Q5_1"],
   ["q6_k", "Q8_0"],
@@ -137,7 +162,7 @@ test.each([
 test("what was quantized before is warned of", async () => {
   const [once, twice] = ["once.gguf", "twice.gguf"].map((name) => path.join(directory, name));
   await edgewise(["quantize", model, once, "--type", "q4_0"]);
-  const { code, stderr } = await edgewise(["quantize", once, twice, "--type", "q8_0"]);
+  const { code, stderr } = await edgewise(["quantize", once, twice, "--type", "q5_0"]);
   expect(code).toBe(0);
   expect(stderr).toMatch(/warning: \d+ tensors of this llama are Q4_0 already; what was lost stays lost/);
 });

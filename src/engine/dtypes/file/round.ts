@@ -1,5 +1,5 @@
 /** What the encoders of 4 and 5 bits without sub-blocks have in common; every operation rounds to f32, as in the reference. */
-const { abs, fround, max, min } = Math;
+const { abs, fround, min } = Math;
 
 /** The value of largest magnitude of the 32 from `first`; the first one where several are. */
 export function largestOf(values: Float32Array, first: number): number {
@@ -8,12 +8,12 @@ export function largestOf(values: Float32Array, first: number): number {
   return largest;
 }
 
-/** Least and greatest of the 32 values from `first`. */
+/** Least and greatest of the 32 values from `first`; of zeros of both signs the first one, as in ggml (numpy takes either). */
 export function rangeOf(values: Float32Array, first: number): readonly [least: number, greatest: number] {
   let [least, greatest] = [values[first]!, values[first]!];
   for (let i = first + 1; i < first + 32; i++) {
-    least = min(least, values[i]!);
-    greatest = max(greatest, values[i]!);
+    if (values[i]! < least) least = values[i]!;
+    if (values[i]! > greatest) greatest = values[i]!;
   }
   return [least, greatest];
 }
