@@ -143,6 +143,5 @@ function metadataFor(
   metadata.set("general.file_type", { type: "uint32", value: FILE_TYPES[type.ggufName] });
   if (type.blockSize > 1)
     metadata.set("general.quantization_version", { type: "uint32", value: QUANTIZATION_VERSION });
-  else metadata.delete("general.quantization_version");
   return metadata;
 }
