@@ -2,7 +2,7 @@ import { InputError } from "../errors.ts";
 import { type Gguf, readGguf } from "./files/gguf.ts";
 import { type FileSource, openFile } from "./files/source.ts";
 import type { ModelConfig } from "./models/config.ts";
-import { configFromGguf } from "./models/from_gguf.ts";
+import { readConfig } from "./models/from_gguf.ts";
 
 /** A model on disk: its header read and checked, its weights not yet. */
 export interface ModelFile {
@@ -26,7 +26,7 @@ export async function openModel(path: string): Promise<ModelFile> {
 /** A model of bytes that are open already; the source stays the caller's to close. */
 export async function modelOf(source: FileSource): Promise<ModelFile> {
   const gguf = await readGguf(source);
-  const config = configFromGguf(gguf);
+  const config = await readConfig(gguf);
   checkVocabulary(gguf, config);
   return { path: source.name, source, gguf, config };
 }

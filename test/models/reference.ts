@@ -6,6 +6,7 @@ import type { Tensor } from "../../src/engine/ops/op.ts";
 import { adamwOp, initialSchedule } from "../../src/engine/ops/optimizer.ts";
 import { SEQUENCE_COLUMNS } from "../../src/engine/ops/sequences.ts";
 import { interpret } from "../../src/engine/transform/reference.ts";
+import type { ModelConfig } from "../../src/llm/models/config.ts";
 import { type ModelSpec, type TrainOptions, trainGraph } from "../../src/llm/models/graphs.ts";
 
 export type Sizes = { rows: number; sequences: number; outputs: number };
@@ -25,7 +26,7 @@ export class ReferenceTrainer {
       const { kind, name } = node.leaf!;
       const shape = node.outputs[0].shape as number[];
       const zeros = () => new Float64Array(shape.reduce((a, b) => a * b, 1));
-      if (name === "rotary") this.set(name, shape, rotary64(shape, model.config.ropeBase));
+      if (name.startsWith("rotary")) this.set(name, shape, rotary64(shape, model.config, name));
       else if (kind === "weight" || kind === "state")
         this.set(name, shape, Float64Array.from(initial(name) ?? zeros()));
     }
@@ -71,10 +72,13 @@ export class ReferenceTrainer {
   }
 }
 
-function rotary64([context, d]: readonly number[], base: number): Float64Array {
+function rotary64([context, d]: readonly number[], config: ModelConfig, name: string): Float64Array {
+  const local = name === "rotary_local";
+  const base = local ? config.ropeBaseLocal! : config.ropeBase;
+  const scaling = local ? 1 : (config.ropeScaling ?? 1);
   return Float64Array.from({ length: context * d }, (_, at) => {
     const [position, column] = [Math.floor(at / d), at % d];
-    const angle = position * base ** ((-2 * (column % (d / 2))) / d);
+    const angle = (position / scaling) * base ** ((-2 * (column % (d / 2))) / d);
     return column < d / 2 ? Math.cos(angle) : Math.sin(angle);
   });
 }

@@ -3,7 +3,6 @@ import { fileDtypes } from "../../engine/dtypes/index.ts";
 import { formatBytes } from "../../engine/plan/program.ts";
 import type { WeightSpec } from "../../llm/models/config.ts";
 import { modelWeights } from "../../llm/models/family.ts";
-import { ggufName } from "../../llm/models/from_gguf.ts";
 import { grouped, notes, table } from "../terminal.ts";
 import type { Subject } from "./subject.ts";
 
@@ -24,7 +23,7 @@ export function weightGroups(subject: Subject): WeightGroup[] {
   const { file, program } = subject;
   const groups = new Map<string, WeightGroup>();
   for (const spec of modelWeights(file.config)) {
-    const tensor = file.gguf.tensors.get(ggufName(spec.name))!;
+    const tensor = file.gguf.tensors.get(spec.tensor)!;
     const place = program.leaves.get(spec.name)!;
     const weights = groupOf(spec);
     const fileType = tensor.type.ggufName;

@@ -1,37 +1,47 @@
-/** What a GGUF file says of a model: sizes from its metadata, weights under their Hugging Face names. */
+/** What a GGUF file says of a model: sizes from its metadata, and that its weights are there. */
 import { closest } from "fastest-levenshtein";
 import { InputError } from "../../errors.ts";
-import type { Gguf, TensorInfo } from "../files/gguf.ts";
+import type { Gguf, GgufHeader, TensorInfo } from "../files/gguf.ts";
+import type { Metadata } from "../files/metadata.ts";
 import type { ModelConfig, WeightSpec } from "./config.ts";
-import { families, modelWeights } from "./family.ts";
+import { families, familyOf, modelWeights } from "./family.ts";
 
 const SIZE_MAX = 1 << 24;
+const LAYERS_MAX = 1024;
+export const ROPE_FACTORS = "rope_freqs.weight";
 
-const GGUF_NAMES: Readonly<Record<string, string>> = {
-  "model.embed_tokens": "token_embd",
-  "model.norm": "output_norm",
-  lm_head: "output",
-  input_layernorm: "attn_norm",
-  "self_attn.q_proj": "attn_q",
-  "self_attn.k_proj": "attn_k",
-  "self_attn.v_proj": "attn_v",
-  "self_attn.o_proj": "attn_output",
-  post_attention_layernorm: "ffn_norm",
-  "mlp.gate_proj": "ffn_gate",
-  "mlp.up_proj": "ffn_up",
-  "mlp.down_proj": "ffn_down",
+/**
+ * Settings of models of the same architecture that would be computed otherwise, and the value that changes nothing: each is refused by
+ * name, as a model that answers wrongly is worse than none.
+ */
+const UNUSED: Readonly<Record<string, number>> = {
+  final_logit_softcapping: 0,
+  attn_logit_softcapping: 0,
+  expert_count: 0,
+  logit_scale: 1,
+  residual_scale: 1,
+  embedding_scale: 1,
+  "attention.scale": 0,
+  "attention.clamp_kqv": 0,
+  "attention.max_alibi_bias": 0,
 };
 
-/** `model.layers.3.mlp.up_proj.weight` → `blk.3.ffn_up.weight` */
-export function ggufName(name: string): string {
-  const layer = /^model\.layers\.(\d+)\.(.*)\.weight$/.exec(name);
-  return layer
-    ? `blk.${layer[1]}.${GGUF_NAMES[layer[2]]}.weight`
-    : `${GGUF_NAMES[name.replace(/\.weight$/, "")]}.weight`;
+/** `configFromGguf`, and what of the configuration stands in tensors: the factors of rotary frequencies. */
+export async function readConfig(gguf: Gguf): Promise<ModelConfig> {
+  const config = configFromGguf(gguf);
+  const tensor = gguf.tensors.get(ROPE_FACTORS);
+  if (!tensor || !familyOf(config).ropeFactors) return config;
+  const ropeFactors = Array.from(tensor.type.decode(await gguf.readRows(tensor, 0, tensor.rows)));
+  const at = ropeFactors.findIndex((factor) => !(Number.isFinite(factor) && factor > 0));
+  if (at >= 0)
+    throw new InputError(
+      `${config.architecture}: ${gguf.metadata.file}: tensor "${ROPE_FACTORS}" holds ${ropeFactors[at]} at ${at}; factors must be finite and above 0`,
+    );
+  return { ...config, ropeFactors };
 }
 
-/** Reads and checks sizes; every weight must be there with the shape that they ask for. */
-export function configFromGguf({ metadata, tensors }: Gguf): ModelConfig {
+/** Reads and checks sizes; every weight must be there with the shape that they ask for, and no tensor that the family would not use. */
+export function configFromGguf({ metadata, tensors }: GgufHeader): ModelConfig {
   const architecture = metadata.string("general.architecture");
   if (!Object.hasOwn(families, architecture))
     throw new InputError(
@@ -41,34 +51,57 @@ export function configFromGguf({ metadata, tensors }: Gguf): ModelConfig {
     metadata.integer(`${architecture}.${key}`, 1, SIZE_MAX, fallback);
   const channels = size("embedding_length");
   const heads = size("attention.head_count");
-  const embedding = requireTensor(metadata.file, tensors, "token_embd.weight");
-  const config: ModelConfig = {
+  const embedding = requireTensor(metadata.file, architecture, tensors, "token_embd.weight");
+  const sizes: ModelConfig = {
     architecture,
     layers: size("block_count"),
     channels,
     heads,
     kvHeads: size("attention.head_count_kv", heads),
-    headSize: size("attention.key_length", size("rope.dimension_count", Math.floor(channels / heads))),
+    headSize: size("attention.key_length", Math.max(1, Math.floor(channels / heads))),
     feedForward: size("feed_forward_length"),
     vocabulary: embedding.shape[0],
     context: size("context_length"),
     ropeBase: metadata.number(`${architecture}.rope.freq_base`, 10000),
+    ...ropeScaling(metadata, architecture),
     eps: metadata.number(`${architecture}.attention.layer_norm_rms_epsilon`),
     tied: !tensors.has("output.weight"),
   };
-  checkSizes(metadata.file, config);
-  for (const spec of modelWeights(config))
-    checkShape(metadata.file, requireTensor(metadata.file, tensors, ggufName(spec.name)), spec);
+  checkSizes(metadata, sizes);
+  const config = { ...sizes, ...families[architecture].settings(metadata, sizes) };
+  checkSettings(metadata, config);
+  checkTensors(metadata.file, tensors, config);
   return config;
 }
 
-function checkSizes(file: string, { heads, kvHeads, headSize, layers, ropeBase, eps }: ModelConfig): void {
+/** Linear scaling of positions, under its present and its first key. */
+function ropeScaling(metadata: Metadata, architecture: string): Pick<ModelConfig, "ropeScaling"> {
+  const key = `${architecture}.rope.scaling.type`;
+  const type = metadata.string(key, "linear");
+  if (type === "none") return {};
+  if (type !== "linear")
+    throw new InputError(
+      `${architecture}: ${metadata.file}: metadata "${key}" is "${type}"; rotary scaling of type linear is computed, or none`,
+    );
+  const first = metadata.number(`${architecture}.rope.scale_linear`, 0);
+  const factor = metadata.number(`${architecture}.rope.scaling.factor`, first);
+  if (!(Number.isFinite(factor) && factor >= 0))
+    throw new InputError(
+      `${architecture}: ${metadata.file}: metadata "${architecture}.rope.scaling.factor" is ${factor}; must be finite and above 0`,
+    );
+  return factor === 0 || factor === 1 ? {} : { ropeScaling: factor };
+}
+
+function checkSizes({ file }: Metadata, config: ModelConfig): void {
+  const { architecture, channels, heads, kvHeads, headSize, layers, ropeBase, eps } = config;
   const rule = (holds: boolean, text: string) => {
-    if (!holds) throw new InputError(`llama: ${file}: ${text}`);
+    if (!holds) throw new InputError(`${architecture}: ${file}: ${text}`);
   };
   rule(heads % kvHeads === 0, `${heads} heads must be a multiple of ${kvHeads} key-value heads`);
   rule(headSize % 4 === 0, `head size ${headSize} must be a multiple of 4`);
-  rule(layers <= 1024, `${layers} layers; at most 1024`);
+  rule(heads * headSize <= SIZE_MAX, `${heads} heads of ${headSize} are more than ${SIZE_MAX} channels`);
+  rule(channels <= SIZE_MAX, `${channels} channels; at most ${SIZE_MAX}`);
+  rule(layers <= LAYERS_MAX, `${layers} layers; at most ${LAYERS_MAX}`);
   rule(
     Number.isFinite(ropeBase) && ropeBase > 1,
     `rope.freq_base is ${ropeBase}; must be finite and above 1`,
@@ -76,16 +109,70 @@ function checkSizes(file: string, { heads, kvHeads, headSize, layers, ropeBase, 
   rule(Number.isFinite(eps) && eps > 0, `layer_norm_rms_epsilon is ${eps}; must be finite and above 0`);
 }
 
-function checkShape(file: string, { name, shape }: TensorInfo, spec: WeightSpec): void {
-  if (shape.join() === spec.shape.join()) return;
+/** Settings that all families share and that only one value of is computed. */
+function checkSettings(metadata: Metadata, config: ModelConfig): void {
+  const { architecture, headSize, context, window } = config;
+  const refused = (key: string, value: number, rule: string) =>
+    new InputError(`${architecture}: ${metadata.file}: metadata "${key}" is ${value}; ${rule}`);
+  for (const name of ["attention.value_length", "rope.dimension_count"]) {
+    const value = metadata.number(`${architecture}.${name}`, headSize);
+    if (value !== headSize)
+      throw refused(`${architecture}.${name}`, value, `must be the head size, ${headSize}`);
+  }
+  for (const [name, neutral] of Object.entries(UNUSED)) {
+    const key = `${architecture}.${name}`;
+    const value = metadata.number(key, neutral);
+    if (value !== neutral) throw refused(key, value, `what it asks for is not computed`);
+  }
+  const key = `${architecture}.attention.sliding_window`;
+  const stated = metadata.number(key, 0);
+  if (!window && stated && stated < context)
+    throw refused(key, stated, `this family has no windows, and the context is ${context}`);
+}
+
+/** Every weight with its shape, and nothing else that a forward pass would need. */
+function checkTensors(file: string, tensors: GgufHeader["tensors"], config: ModelConfig): void {
+  const { architecture, headSize } = config;
+  const family = familyOf(config);
+  const known = new Set<string>();
+  for (const spec of modelWeights(config)) {
+    known.add(spec.tensor);
+    checkShape(file, architecture, requireTensor(file, architecture, tensors, spec.tensor), spec.shape);
+  }
+  const factors = tensors.get(ROPE_FACTORS);
+  if (factors && family.ropeFactors) {
+    known.add(ROPE_FACTORS);
+    checkShape(file, architecture, factors, [headSize / 2]);
+  }
+  for (const name of tensors.keys()) {
+    if (known.has(name) || family.ignored.some((pattern) => pattern.test(name))) continue;
+    const what = name.endsWith(".bias") ? "a bias, and the family has none" : "none of the family's weights";
+    throw new InputError(
+      `${architecture}: ${file}: tensor "${name}" is ${what}; the model would answer wrongly without it`,
+    );
+  }
+}
+
+function checkShape(
+  file: string,
+  architecture: string,
+  tensor: TensorInfo,
+  wanted: WeightSpec["shape"],
+): void {
+  if (tensor.shape.join() === wanted.join()) return;
   throw new InputError(
-    `llama: ${file}: tensor "${name}" is (${shape}) but the model's sizes ask for (${spec.shape})`,
+    `${architecture}: ${file}: tensor "${tensor.name}" is (${tensor.shape}) but the model's sizes ask for (${wanted})`,
   );
 }
 
-function requireTensor(file: string, tensors: ReadonlyMap<string, TensorInfo>, name: string): TensorInfo {
+function requireTensor(
+  file: string,
+  architecture: string,
+  tensors: GgufHeader["tensors"],
+  name: string,
+): TensorInfo {
   const found = tensors.get(name);
   if (found) return found;
   const remedy = tensors.size ? `nearest is "${closest(name, [...tensors.keys()])}"` : "it has none";
-  throw new InputError(`llama: ${file}: file has no tensor "${name}"; ${remedy}`);
+  throw new InputError(`${architecture}: ${file}: file has no tensor "${name}"; ${remedy}`);
 }

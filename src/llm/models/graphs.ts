@@ -21,7 +21,7 @@ import { quantizeActivations } from "../../engine/transform/activations.ts";
 import { gradientOf } from "../../engine/transform/gradient.ts";
 import { cacheCapacity, checkCacheType } from "./caches.ts";
 import type { ModelConfig, Role, WeightSpec } from "./config.ts";
-import { familyOf, modelWeights } from "./family.ts";
+import { familyOf, modelWeights, type RotaryName } from "./family.ts";
 
 /** Low-rank adapters on the linears of these roles: `adapters` of them in one bank, chosen per sequence. */
 export interface AdapterBank {
@@ -177,18 +177,15 @@ class Builder {
   readonly graph = new Graph();
   readonly rows: Record<"token" | "position" | "sequence" | "sequences", Value>;
   readonly trained: Value[] = [];
-  readonly heads: { heads: number; kvHeads: number; d: number; scale: number };
   private readonly model: ModelSpec;
   private readonly full: boolean;
   readonly outputRow: Value;
-  private readonly rotary: Value;
+  private readonly rotary = new Map<RotaryName, Value>();
 
   constructor(model: ModelSpec, context: number, full: boolean) {
     const { graph } = this;
     this.model = model;
     this.full = full;
-    const { heads, kvHeads, headSize: d } = model.config;
-    this.heads = { heads, kvHeads, d, scale: 1 / Math.sqrt(d) };
     const input = (name: string) => graph.leaf("input", name, ["rows"], "u32");
     this.rows = {
       token: input("token"),
@@ -197,8 +194,20 @@ class Builder {
       sequences: graph.leaf("input", "sequences", ["sequences", SEQUENCE_COLUMNS], "u32"),
     };
     this.outputRow = graph.leaf("input", "output_row", ["outputs"], "u32");
-    this.rotary = graph.leaf("weight", "rotary", [context, d]);
+    const { config } = model;
+    const layers = Array.from({ length: config.layers }, (_, layer) => layer);
+    const used = new Set(layers.map((layer) => familyOf(config).attention(config, layer).rotary));
+    for (const name of [...used].sort())
+      this.rotary.set(name, graph.leaf("weight", name, [context, config.headSize]));
     this.declareState();
+  }
+
+  /** How a layer attends: shape, scale, and how many keys a row sees (0: all). */
+  attention(layer: number) {
+    const { config } = this.model;
+    const { heads, kvHeads, headSize: d } = config;
+    const { window, scale } = familyOf(config).attention(config, layer);
+    return { heads, kvHeads, d, scale, window };
   }
 
   /** Parameters come first in state, in the model's order. */
@@ -220,10 +229,11 @@ class Builder {
 
   wiring() {
     const { token, position } = this.rows;
+    const { config } = this.model;
     return {
       token,
       position,
-      rotary: this.rotary,
+      rotary: (layer: number) => this.rotary.get(familyOf(config).attention(config, layer).rotary)!,
       weight: (spec: WeightSpec) => this.weight(spec),
       adapt: (role: Role, layer: number, x: Value, y: Value) => this.adapt(role, layer, x, y),
     };
@@ -240,11 +250,6 @@ class Builder {
           { ...this.attention(layer), context: 0, caches: 0, capacity: 0 },
         ),
     });
-  }
-
-  /** How a layer attends: shape, scale, and how many keys a row sees (0: all). */
-  attention(_layer: number) {
-    return { ...this.heads, window: 0 };
   }
 
   head(hidden: Value): Value {

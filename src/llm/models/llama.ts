@@ -7,46 +7,58 @@ import { rmsNorm } from "../../engine/ops/rms_norm.ts";
 import { rope } from "../../engine/ops/rope.ts";
 import { swiglu } from "../../engine/ops/swiglu.ts";
 import type { ModelConfig, Role, WeightSpec } from "./config.ts";
-import type { Family, Wiring } from "./family.ts";
+import type { Family, LayerAttention, Wiring } from "./family.ts";
+import { decoderWeights, embedSpec, finalNormSpec, headSpec, linearSpecs, normSpec } from "./specs.ts";
 
-export const llama: Family = { weights, hidden, head, fileRow };
+export const llama: Family = {
+  weights: (config) => decoderWeights(config, (layer) => layerWeights(config, layer)),
+  hidden,
+  head: (config, x, weight) => linear(x, weight(headSpec(config))),
+  attention,
+  fileRow,
+  settings: () => ({}),
+  metadata: () => [],
+  ropeFactors: true,
+  // Rotary frequencies that early files carry; they follow from the base.
+  ignored: [/^blk\.\d+\.attn_rot_embd$/, /^blk\.\d+\.attn_rot_embd\.weight$/],
+};
 
 function hidden(config: ModelConfig, wiring: Wiring): Value {
-  const { token, position, rotary } = wiring;
-  const specs = layerSpecs(config);
+  const { token, position } = wiring;
   let x = embedding(wiring.weight(embedSpec(config)), token);
   for (let layer = 0; layer < config.layers; layer++) {
-    const { norm, linears } = specs(layer);
+    const linears = linearSpecs(config, layer);
+    const norms = normSpecs(config, layer);
     const project = (role: Role, input: Value) =>
       wiring.adapt(role, layer, input, linear(input, wiring.weight(linears[role])));
-    const turn = (value: Value, heads: number) => rope(value, position, rotary, heads, config.headSize);
+    const turn = (value: Value, heads: number) =>
+      rope(value, position, wiring.rotary(layer), heads, config.headSize);
 
-    const a = rmsNorm(x, wiring.weight(norm.attention), config.eps);
+    const a = rmsNorm(x, wiring.weight(norms.attention), config.eps);
     const [q, k, v] = [project("q", a), project("k", a), project("v", a)];
     x = add(x, project("o", wiring.attend(layer, turn(q, config.heads), turn(k, config.kvHeads), v)));
 
-    const f = rmsNorm(x, wiring.weight(norm.feedForward), config.eps);
+    const f = rmsNorm(x, wiring.weight(norms.feedForward), config.eps);
     x = add(x, project("down", swiglu(project("gate", f), project("up", f))));
   }
   return rmsNorm(x, wiring.weight(finalNormSpec(config)), config.eps);
 }
 
-function head(config: ModelConfig, x: Value, weight: Wiring["weight"]): Value {
-  return linear(x, weight(headSpec(config)));
+function attention({ headSize, attentionScale }: ModelConfig): LayerAttention {
+  return { window: 0, scale: attentionScale ?? 1 / Math.sqrt(headSize), rotary: "rotary" };
 }
 
-function weights(config: ModelConfig): WeightSpec[] {
-  const layers = Array.from({ length: config.layers }, (_, layer) => {
-    const { norm, linears } = layerSpecs(config)(layer);
-    const { q, k, v, o, gate, up, down } = linears;
-    return [norm.attention, q, k, v, o, norm.feedForward, gate, up, down];
-  });
-  return [
-    embedSpec(config),
-    ...layers.flat(),
-    finalNormSpec(config),
-    ...(config.tied ? [] : [headSpec(config)]),
-  ];
+function layerWeights(config: ModelConfig, layer: number): WeightSpec[] {
+  const { q, k, v, o, gate, up, down } = linearSpecs(config, layer);
+  const norms = normSpecs(config, layer);
+  return [norms.attention, q, k, v, o, norms.feedForward, gate, up, down];
+}
+
+function normSpecs({ channels }: ModelConfig, layer: number) {
+  return {
+    attention: normSpec(layer, "input_layernorm", "attn_norm", channels),
+    feedForward: normSpec(layer, "post_attention_layernorm", "ffn_norm", channels),
+  };
 }
 
 /**
@@ -58,49 +70,5 @@ function fileRow({ role }: WeightSpec, { headSize }: ModelConfig) {
   return (row: number) => {
     const [inHead, half] = [row % headSize, headSize / 2];
     return row - inHead + (inHead < half ? 2 * inHead : 2 * (inHead - half) + 1);
-  };
-}
-
-function embedSpec({ vocabulary, channels }: ModelConfig): WeightSpec {
-  return { name: "model.embed_tokens.weight", shape: [vocabulary, channels], role: "embed" };
-}
-
-function headSpec(config: ModelConfig): WeightSpec {
-  if (config.tied) return embedSpec(config);
-  return { name: "lm_head.weight", shape: [config.vocabulary, config.channels], role: "head" };
-}
-
-function finalNormSpec({ channels }: ModelConfig): WeightSpec {
-  return { name: "model.norm.weight", shape: [channels], role: "norm" };
-}
-
-function layerSpecs({ channels, heads, kvHeads, headSize, feedForward }: ModelConfig) {
-  const sizes: Record<Role, readonly [string, number, number]> = {
-    q: ["self_attn.q_proj", heads * headSize, channels],
-    k: ["self_attn.k_proj", kvHeads * headSize, channels],
-    v: ["self_attn.v_proj", kvHeads * headSize, channels],
-    o: ["self_attn.o_proj", channels, heads * headSize],
-    gate: ["mlp.gate_proj", feedForward, channels],
-    up: ["mlp.up_proj", feedForward, channels],
-    down: ["mlp.down_proj", channels, feedForward],
-  };
-  return (layer: number) => {
-    const prefix = `model.layers.${layer}`;
-    const linears = Object.fromEntries(
-      Object.entries(sizes).map(([role, [name, out, into]]) => [
-        role,
-        { name: `${prefix}.${name}.weight`, shape: [out, into], role: role as Role, layer },
-      ]),
-    ) as unknown as Record<Role, WeightSpec>;
-    const norm = (name: string): WeightSpec => ({
-      name: `${prefix}.${name}.weight`,
-      shape: [channels],
-      role: "norm",
-      layer,
-    });
-    return {
-      linears,
-      norm: { attention: norm("input_layernorm"), feedForward: norm("post_attention_layernorm") },
-    };
   };
 }

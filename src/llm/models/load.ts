@@ -17,8 +17,7 @@ import { InputError } from "../../errors.ts";
 import type { Gguf, TensorInfo } from "../files/gguf.ts";
 import type { ModelConfig, WeightSpec } from "./config.ts";
 import { familyOf, modelWeights } from "./family.ts";
-import { ggufName } from "./from_gguf.ts";
-import { rotaryTable } from "./rotary.ts";
+import { fillRotary } from "./rotary.ts";
 
 /** Rows of a packed unit. */
 const UNIT = 16;
@@ -41,13 +40,11 @@ export function weightDtypes(gguf: Gguf, type: WeightType): (spec: WeightSpec) =
   };
 }
 
-/** Fills rotary table and weights; parameters of a full training are f32 and row-major. */
+/** Fills rotary tables and weights; parameters of a full training are f32 and row-major. */
 export async function loadWeights(engine: Engine, config: ModelConfig, gguf: Gguf): Promise<void> {
-  const rotary = engine.place("rotary");
-  const [context, d] = rotary.value.shape as readonly number[];
-  engine.f32("rotary").set(rotaryTable(context, d, config.ropeBase));
+  fillRotary(engine, config);
   for (const spec of modelWeights(config)) {
-    const tensor = gguf.tensors.get(ggufName(spec.name))!;
+    const tensor = gguf.tensors.get(spec.tensor)!;
     const place = engine.place(spec.name);
     if (place.value.dtype === "f32") await loadRows(engine, gguf, spec, config);
     else await packRows(engine, gguf, tensor, spec, config, place);
@@ -103,7 +100,7 @@ export async function* decodedRows(
   spec: WeightSpec,
   config: ModelConfig,
 ): AsyncGenerator<Float32Array, void> {
-  const tensor = gguf.tensors.get(ggufName(spec.name))!;
+  const tensor = gguf.tensors.get(spec.tensor)!;
   const group = Math.max(1, Math.floor(STAGING_BYTES / tensor.rowBytes));
   const { decode } = tensor.type;
   for (let first = 0; first < tensor.rows; first += group) {
@@ -149,5 +146,5 @@ async function packRows(
 }
 
 function fileTypeOf(gguf: Gguf, spec: WeightSpec): FileDtype {
-  return gguf.tensors.get(ggufName(spec.name))!.type;
+  return gguf.tensors.get(spec.tensor)!.type;
 }

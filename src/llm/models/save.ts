@@ -1,9 +1,9 @@
 import { fileDtypes } from "../../engine/dtypes/index.ts";
-import { writeGguf } from "../files/gguf_write.ts";
+import { type TensorToWrite, writeGguf } from "../files/gguf_write.ts";
 import type { MetadataValue } from "../files/metadata.ts";
-import type { ModelConfig } from "./config.ts";
+import type { ModelConfig, WeightSpec } from "./config.ts";
 import { familyOf, modelWeights } from "./family.ts";
-import { ggufName } from "./from_gguf.ts";
+import { ROPE_FACTORS } from "./from_gguf.ts";
 
 type Pair = readonly [string, MetadataValue];
 
@@ -14,22 +14,33 @@ export function saveModel(
   weight: (name: string) => Float32Array,
   metadata: Iterable<Pair>,
 ): Promise<void> {
-  const tensors = modelWeights(config).map((spec) => ({
-    name: ggufName(spec.name),
+  const type = fileDtypes.f32;
+  const tensors: TensorToWrite[] = modelWeights(config).map((spec) => ({
+    name: spec.tensor,
     shape: spec.shape,
-    type: fileDtypes.f32,
-    data: () => {
-      const values = weight(spec.name);
-      const columns = spec.shape[spec.shape.length - 1];
-      const fileRow = familyOf(config).fileRow(spec, config);
-      if (!fileRow) return fileDtypes.f32.encode(values);
-      const inFile = new Float32Array(values.length);
-      for (let row = 0; row * columns < values.length; row++)
-        inFile.set(values.subarray(row * columns, (row + 1) * columns), fileRow(row) * columns);
-      return fileDtypes.f32.encode(inFile);
-    },
+    type,
+    data: () => type.encode(inFile(spec, config, weight(spec.name))),
   }));
+  const factors = config.ropeFactors;
+  if (factors)
+    tensors.push({
+      name: ROPE_FACTORS,
+      shape: [factors.length],
+      type,
+      data: () => type.encode(Float32Array.from(factors)),
+    });
   return writeGguf(path, [...architectureMetadata(config), ...metadata], tensors);
+}
+
+/** The values of a weight with their rows in the order of the file. */
+function inFile(spec: WeightSpec, config: ModelConfig, values: Float32Array): Float32Array {
+  const fileRow = familyOf(config).fileRow(spec, config);
+  if (!fileRow) return values;
+  const columns = spec.shape[spec.shape.length - 1];
+  const found = new Float32Array(values.length);
+  for (let row = 0; row * columns < values.length; row++)
+    found.set(values.subarray(row * columns, (row + 1) * columns), fileRow(row) * columns);
+  return found;
 }
 
 function architectureMetadata(config: ModelConfig): Pair[] {
@@ -47,9 +58,17 @@ function architectureMetadata(config: ModelConfig): Pair[] {
     vocab_size: config.vocabulary,
   };
   const floats = { "attention.layer_norm_rms_epsilon": config.eps, "rope.freq_base": config.ropeBase };
+  const scaling: Pair[] = config.ropeScaling
+    ? [
+        [`${name}.rope.scaling.type`, { type: "string", value: "linear" }],
+        [`${name}.rope.scaling.factor`, { type: "float32", value: config.ropeScaling }],
+      ]
+    : [];
   return [
     ["general.architecture", { type: "string", value: name }],
     ...Object.entries(integers).map(([key, value]): Pair => [`${name}.${key}`, { type: "uint32", value }]),
     ...Object.entries(floats).map(([key, value]): Pair => [`${name}.${key}`, { type: "float32", value }]),
+    ...scaling,
+    ...familyOf(config).metadata(config),
   ];
 }

@@ -102,7 +102,7 @@ function baseOf(trainer: Trainer): string {
   const { engine } = trainer;
   const hash = createHash("sha256");
   for (const [name, { kind, value, offset, bytes }] of engine.program.leaves) {
-    if (kind !== "weight" || name === "rotary") continue;
+    if (kind !== "weight" || name.startsWith("rotary")) continue;
     hash.update(`${name} ${value.dtype} ${value.shape}\n`);
     for (let at = 0; at < bytes; at += CHUNK)
       hash.update(engine.bytes(offset + at, Math.min(CHUNK, bytes - at)).slice());

@@ -4,15 +4,14 @@ import { normal, random, uniform } from "../../engine/random.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { modelWeights } from "../models/family.ts";
 import { type AdapterBank, adapterName } from "../models/graphs.ts";
-import { rotaryTable } from "../models/rotary.ts";
+import { fillRotary } from "../models/rotary.ts";
 
 /**
  * Weights of a model that is trained from nothing: norms 1, matrices normal with deviation 0.02, and those that write into the residual
  * stream smaller by √(2·layers) (Radford et al. 2019, GPT-2 §2.3).
  */
 export function initializeModel(engine: Engine, config: ModelConfig, seed: number): void {
-  const [context, d] = engine.place("rotary").value.shape as readonly number[];
-  engine.f32("rotary").set(rotaryTable(context, d, config.ropeBase));
+  fillRotary(engine, config);
   modelWeights(config).forEach(({ name, role }, index) => {
     const values = engine.f32(name);
     const deviation = role === "o" || role === "down" ? 0.02 / Math.sqrt(2 * config.layers) : 0.02;
