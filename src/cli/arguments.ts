@@ -1,6 +1,7 @@
 /** What people write after an option, as numbers: every rule about it stands here. Errors are usage errors (exit code 2). */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { THREADS_MAX } from "../../kernels/layout.ts";
+import { type CacheType, cacheTypes } from "../engine/dtypes/cache.ts";
 import { type EncodableDtypeName, encodableDtypes } from "../engine/dtypes/index.ts";
 import type { WeightType } from "../llm/models/load.ts";
 
@@ -56,13 +57,17 @@ const fileTypes = Object.keys(encodableDtypes) as EncodableDtypeName[];
 
 /** Options that several commands share, in the words of llama.cpp where it has some. */
 export const shared = {
-  model: () => new Option("-m, --model <file>", "the model, a GGUF file (required)"),
+  model: (meaning = "the model, a GGUF file (required)") => new Option("-m, --model <file>", meaning),
   type: () =>
     new Option("--type <type>", `weights in memory: as in the file, or ${fileTypes.join(", ")}`)
       .default("file" satisfies WeightType)
       .argParser(oneOf(["file", ...fileTypes])),
   fileType: () =>
     new Option("--type <type>", `${fileTypes.join(", ")} (required)`).argParser(oneOf(fileTypes)),
+  cacheType: () =>
+    new Option("--cache-type <type>", `keys and values of the context: ${cacheTypes.join(", ")}`)
+      .default("f32" satisfies CacheType)
+      .argParser(oneOf(cacheTypes)),
   threads: () => new Option("--threads <n>", "threads").default(1).argParser(whole(1, THREADS_MAX)),
   contextSize: (meaning: string) => new Option("--n-ctx <n>", meaning).argParser(whole(1, POSITIONS_MAX)),
   batch: () =>

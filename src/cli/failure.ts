@@ -36,6 +36,15 @@ export function fail(error: unknown): number {
   return code;
 }
 
+/** Whether what went wrong lies in what the user gave, or in the machine: a file, a value, a limit, a full disk. */
+export function isUserError(error: unknown): boolean {
+  return knownMessage(error) !== undefined;
+}
+
+export function messageOf(error: unknown): string {
+  return knownMessage(error) ?? bugMessage(error);
+}
+
 function knownMessage(error: unknown): string | undefined {
   if (error instanceof InputError || error instanceof MemoryLimitError) return error.message;
   if (!isSystemError(error)) return undefined;

@@ -1,26 +1,28 @@
 /** `edgewise generate`: text after a prompt, as it comes, with what it took. */
 import { text as readAll } from "node:stream/consumers";
 import { Command, Option } from "commander";
-import { formatBytes, type MemoryParts } from "../engine/plan/program.ts";
+import type { CacheType } from "../engine/dtypes/cache.ts";
+import { formatBytes } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
-import { compileGeneration, Generator } from "../llm/generate.ts";
-import { type ModelFile, openModel } from "../llm/model_file.ts";
+import type { FinishReason, LanguageModel, Usage } from "../llm/language_model.ts";
+import type { TokenLogprobs } from "../llm/logprobs.ts";
+import type { ModelFile } from "../llm/model_file.ts";
 import type { WeightType } from "../llm/models/load.ts";
 import { TextStream } from "../llm/tokenizer/text_stream.ts";
-import { Tokenizer } from "../llm/tokenizer/tokenizer.ts";
-import { decimal, requireOption, shared, whole } from "./arguments.ts";
-import { isAbort } from "./failure.ts";
+import type { Tokenizer } from "../llm/tokenizer/tokenizer.ts";
+import { requireOption, shared, whole } from "./arguments.ts";
 import { interruptible } from "./interrupt.ts";
-import { compileWithin } from "./remedy.ts";
+import { openLanguageModel, warnOfContext } from "./open_model.ts";
+import { type SamplingOptions, samplingOf, samplingOptions } from "./sampling.ts";
 import { duration, figures, grouped, styled } from "./terminal.ts";
 
-interface Options {
+interface Options extends SamplingOptions {
   model: string;
   prompt: string;
-  maxTokens: number;
-  temperature: number;
-  seed: number;
+  stop?: string[];
+  logprobs?: number;
   type: WeightType;
+  cacheType: CacheType;
   threads: number;
   nCtx?: number;
   nBatch: number;
@@ -30,34 +32,34 @@ interface Options {
   json?: boolean;
 }
 
-/** What became of one prompt; times in seconds. */
+/** What became of one prompt. */
 interface Outcome {
   readonly prompt: readonly number[];
+  readonly text: string;
   readonly made: readonly number[];
-  /** As in web-llm: the end token came, a limit was reached, or Ctrl-C. */
-  readonly finish: "stop" | "length" | "abort";
-  readonly load: number;
-  readonly firstToken: number;
-  readonly decode: number;
-  readonly context: number;
-  readonly memory: MemoryParts;
+  readonly logprobs: readonly TokenLogprobs[];
+  readonly finish: FinishReason;
+  readonly usage: Usage;
+  /** Seconds from the prompt to the last token. */
+  readonly latency: number;
 }
 
 export function generateCommand(): Command {
-  return new Command("generate")
+  const command = new Command("generate")
     .description("continue a text, streaming to stdout; speed and memory go to stderr")
     .addOption(shared.model())
-    .option("-p, --prompt <text>", "what to continue; - reads it from stdin", "")
+    .option("-p, --prompt <text>", "what to continue; - reads it from stdin", "");
+  for (const option of samplingOptions({ maxTokens: 200, temperature: 0.8, topP: 1 }))
+    command.addOption(option);
+  return command
+    .option("--stop <text...>", "end before any of these")
     .addOption(
-      new Option("-n, --max-tokens <n>", "most tokens to generate").default(200).argParser(whole(1, 2 ** 24)),
+      new Option("--logprobs <n>", "with --json: log-probabilities, and of the n likeliest tokens").argParser(
+        whole(0, 20),
+      ),
     )
-    .addOption(
-      new Option("--temperature <t>", "0 takes the likeliest token every time")
-        .default(0.8)
-        .argParser(decimal(0, 100)),
-    )
-    .addOption(new Option("--seed <n>", "same seed, same text").default(0).argParser(whole(0, 2 ** 32 - 1)))
     .addOption(shared.type())
+    .addOption(shared.cacheType())
     .addOption(shared.threads())
     .addOption(shared.contextSize("positions of the KV cache (default: what prompt and --max-tokens need)"))
     .addOption(shared.batch())
@@ -66,163 +68,124 @@ export function generateCommand(): Command {
     .option("--tokens", "print token ids instead of text")
     .addOption(shared.json())
     .hook("preAction", requireOption("model"))
-    .action((options: Options) => generate(options));
+    .hook("preAction", (_program, command) => {
+      if (command.opts().logprobs !== undefined && !command.opts().json)
+        command.error("error: option '--logprobs <n>' is for --json");
+    })
+    .action((options: Options) => interruptible((signal) => generate(options, signal)));
 }
 
-async function generate(options: Options): Promise<void> {
-  const file = await openModel(options.model);
+async function generate(options: Options, signal: AbortSignal): Promise<void> {
+  const { type, threads, cacheType, memoryLimit, nBatch: rows } = options;
+  const text = options.prompt === "-" ? await readAll(process.stdin) : options.prompt;
+  let prompt: number[] = [];
+  const lm = await openLanguageModel(options.model, {
+    threads,
+    cacheType,
+    memoryLimit,
+    sizes: (file, tokenizer) => {
+      prompt = promptTokens(text, tokenizer);
+      return { type, rows, context: contextFor(file, prompt.length, options) };
+    },
+  });
   try {
-    const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
-    const prompt = await promptTokens(options, tokenizer);
-    const outcome = await interruptible((signal) => run(file, tokenizer, prompt, options, signal));
-    if (options.json)
-      process.stdout.write(`${JSON.stringify(report(tokenizer, options, outcome), null, 2)}\n`);
-    else process.stderr.write(`${styled("dim", summary(outcome), process.stderr)}\n`);
+    const outcome = await run(lm, prompt, options, signal);
+    if (options.json) process.stdout.write(`${JSON.stringify(report(lm, options, outcome), null, 2)}\n`);
+    else process.stderr.write(`${styled("dim", summary(lm, outcome), process.stderr)}\n`);
   } finally {
-    await file.source.close();
+    await lm.dispose();
   }
 }
 
-async function promptTokens({ prompt }: Options, tokenizer: Tokenizer): Promise<number[]> {
-  const tokens = tokenizer.encode(prompt === "-" ? await readAll(process.stdin) : prompt);
+function promptTokens(text: string, tokenizer: Tokenizer): number[] {
+  const tokens = tokenizer.encode(text);
   if (tokens.length) return tokens;
   throw new InputError("generate: the prompt is empty, and the model has no token that begins a text");
 }
 
-async function run(
-  file: ModelFile,
-  tokenizer: Tokenizer,
-  prompt: readonly number[],
-  options: Options,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const { maxTokens, temperature, seed, type, threads } = options;
-  const context = contextFor(file, prompt.length, options);
-  const setup = (sizes: { type: WeightType; context: number; rows: number }) => ({ ...sizes, threads });
-  const sizes = { type, context, rows: options.nBatch };
-  const { memory } = compileWithin(options.memoryLimit, sizes, (smaller, memoryLimit) =>
-    compileGeneration(file, { ...setup(smaller), memoryLimit }),
-  );
-  const began = performance.now();
-  const generator = await Generator.open(file, setup(sizes));
-  const loaded = performance.now();
-  const made: number[] = [];
-  const printer = new Printer(tokenizer, options);
-  let [first, last] = [loaded, loaded];
-  let aborted = false;
-  try {
-    printer.begin(prompt);
-    const sampling = { maxTokens, temperature, seed, endToken: tokenizer.eos, signal };
-    for await (const token of generator.generate(prompt, sampling)) {
-      last = performance.now();
-      if (made.push(token) === 1) first = last;
-      printer.push(token);
-    }
-  } catch (error) {
-    if (!isAbort(error)) throw error;
-    aborted = true;
-  } finally {
-    printer.end();
-    await generator.close();
-  }
-  const full = made.length >= maxTokens || prompt.length + made.length > context;
-  return {
-    prompt,
-    made,
-    finish: aborted ? "abort" : full ? "length" : "stop",
-    load: (loaded - began) / 1e3,
-    firstToken: (first - loaded) / 1e3,
-    decode: (last - first) / 1e3,
-    context,
-    memory,
-  };
-}
-
-/** Positions that are needed, or those that were asked for; says so where the model has not learnt that many. */
-function contextFor({ config }: ModelFile, prompt: number, { nCtx, maxTokens }: Options): number {
+/** Positions that are needed, or those that were asked for. */
+function contextFor(file: ModelFile, prompt: number, { nCtx, maxTokens }: Options): number {
   const context = nCtx ?? prompt + maxTokens;
   if (prompt > context)
     throw new InputError(
       `generate: the prompt has ${prompt} tokens but --n-ctx is ${context}; ask for a larger one or shorten the prompt`,
     );
-  if (context > config.context)
-    process.stderr.write(
-      `edgewise: warning: ${context} positions, but the model was trained on ${config.context}; text after that may make no sense\n`,
-    );
+  warnOfContext(context, file);
   return context;
 }
 
-/** Writes text or ids while they are made; nothing where a document comes at the end. */
-class Printer {
-  private readonly text: TextStream;
-  private readonly options: Options;
-
-  constructor(tokenizer: Tokenizer, options: Options) {
-    this.text = new TextStream(tokenizer);
-    this.options = options;
-  }
-
-  begin(prompt: readonly number[]): void {
-    const text = this.text.push(prompt);
-    if (this.options.echo) this.write(this.options.tokens ? prompt.join(" ") : text);
-  }
-
-  push(token: number): void {
-    this.write(this.options.tokens ? ` ${token}` : this.text.push([token]));
-  }
-
-  end(): void {
-    this.write(`${this.options.tokens ? "" : this.text.end()}\n`);
-  }
-
-  private write(text: string): void {
-    if (!this.options.json) process.stdout.write(text);
-  }
-}
-
-function rates({ prompt, made, firstToken, decode }: Outcome) {
-  return {
-    prefill: firstToken > 0 ? prompt.length / firstToken : 0,
-    decode: decode > 0 ? (made.length - 1) / decode : 0,
+async function run(
+  lm: LanguageModel,
+  prompt: readonly number[],
+  options: Options,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const write = (text: string) => {
+    if (!options.json) process.stdout.write(text);
   };
+  if (options.echo) write(options.tokens ? prompt.join(" ") : promptText(lm.tokenizer, prompt));
+  const began = performance.now();
+  const made: number[] = [];
+  const logprobs: TokenLogprobs[] = [];
+  let [text, finish]: [string, FinishReason] = ["", "stop"];
+  const asked = { ...samplingOf(options), stop: options.stop, logprobs: options.logprobs, signal };
+  for await (const piece of lm.generate(prompt, asked)) {
+    write(options.tokens ? piece.tokens.map((token) => ` ${token}`).join("") : piece.text);
+    text += piece.text;
+    made.push(...piece.tokens);
+    logprobs.push(...(piece.logprobs ?? []));
+    finish = piece.finish_reason ?? finish;
+  }
+  write("\n");
+  const latency = (performance.now() - began) / 1e3;
+  return { prompt, text, made, logprobs, finish, usage: lm.usage!, latency };
 }
 
-function summary(outcome: Outcome): string {
-  const { prompt, made, finish, load, firstToken, memory } = outcome;
-  const { prefill, decode } = rates(outcome);
-  const ends = { stop: "end of text", length: "length reached", abort: "interrupted" };
+/** Its whole characters; one that is cut at the end is completed by the answer. */
+function promptText(tokenizer: Tokenizer, prompt: readonly number[]): string {
+  return new TextStream(tokenizer).push(prompt);
+}
+
+const ENDS: Readonly<Record<FinishReason, string>> = {
+  stop: "end of text",
+  length: "length reached",
+  abort: "interrupted",
+};
+
+function summary(lm: LanguageModel, { prompt, made, finish, usage }: Outcome): string {
+  const { load_s, time_to_first_token_s: first, prefill_tokens_per_s, decode_tokens_per_s } = usage;
   return [
     "",
-    `load ${duration(load)}, first token after ${duration(firstToken)}, memory ${formatBytes(memory.total)}`,
-    `prompt ${grouped(prompt.length)} tokens at ${figures(prefill)} tok/s, ` +
-      `generated ${grouped(made.length)} at ${figures(decode)} tok/s (${ends[finish]})`,
+    `load ${duration(load_s)}, first token after ${duration(first)} (cold ${duration(load_s + first)}), memory ${formatBytes(lm.memory.total)}`,
+    `prompt ${grouped(prompt.length)} tokens at ${figures(prefill_tokens_per_s)} tok/s, ` +
+      `generated ${grouped(made.length)} at ${figures(decode_tokens_per_s)} tok/s (${ENDS[finish]})`,
   ].join("\n");
 }
 
 /** The document of --json; usage in the fields of web-llm. */
-function report(tokenizer: Tokenizer, options: Options, outcome: Outcome) {
-  const { prompt, made, finish, load, firstToken, decode, context, memory } = outcome;
-  const { model, type, temperature, seed, threads } = options;
-  const stream = new TextStream(tokenizer);
-  const echoed = stream.push(prompt);
-  const rate = rates(outcome);
+function report(lm: LanguageModel, options: Options, outcome: Outcome) {
+  const { prompt, text, made, logprobs, finish, usage, latency } = outcome;
+  const { model, type, threads, cacheType, stop } = options;
   return {
     model,
-    settings: { type, temperature, seed, threads, context, max_tokens: options.maxTokens },
-    prompt: echoed,
-    text: stream.push(made) + stream.end(),
+    settings: {
+      ...samplingOf(options),
+      ...(stop && { stop }),
+      type,
+      cache_type: cacheType,
+      threads,
+      context: lm.context,
+    },
+    prompt: promptText(lm.tokenizer, prompt),
+    text,
     tokens: { prompt, generated: made },
+    ...(options.logprobs !== undefined && { logprobs }),
     finish_reason: finish,
     usage: {
-      prompt_tokens: prompt.length,
-      completion_tokens: made.length,
-      total_tokens: prompt.length + made.length,
-      load_s: load,
-      time_to_first_token_s: firstToken,
-      prefill_tokens_per_s: rate.prefill,
-      decode_tokens_per_s: rate.decode,
-      e2e_latency_s: firstToken + decode,
+      ...usage,
+      cold_time_to_first_token_s: usage.load_s + usage.time_to_first_token_s,
+      e2e_latency_s: latency,
     },
-    memory,
+    memory: lm.memory,
   };
 }

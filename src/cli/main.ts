@@ -28,6 +28,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./generate.ts")).generateCommand(),
   },
   {
+    name: "chat",
+    summary: "talk with a model",
+    load: async () => (await import("./chat.ts")).chatCommand(),
+  },
+  {
     name: "explain",
     summary: "what a model needs and does: memory, plan, time by instruction",
     load: async () => (await import("./explain.ts")).explainCommand(),

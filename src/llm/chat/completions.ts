@@ -4,7 +4,7 @@ import type { FinishReason, LanguageModel, Piece, Usage } from "../language_mode
 import type { TokenLogprob, TokenLogprobs } from "../logprobs.ts";
 import { type Answer, PromptWriter } from "./prompt.ts";
 import { type ChatRequest, type CheckedRequest, checkRequest } from "./request.ts";
-import { ChatTemplate, templateOf } from "./template.ts";
+import { ChatTemplate, type Message, templateOf } from "./template.ts";
 
 export interface ChatUsage {
   readonly prompt_tokens: number;
@@ -93,10 +93,15 @@ export class Chat {
     this.writer = new PromptWriter(tokenizer, template);
   }
 
+  /** The tokens of a conversation up to where the next answer begins. */
+  async tokens(messages: readonly Message[]): Promise<number[]> {
+    if (!this.writer) await this.use();
+    return this.writer!.tokens(messages, this.answers);
+  }
+
   private async create(request: ChatRequest): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>> {
     const checked = checkRequest(request);
-    if (!this.writer) await this.use();
-    const prompt = this.writer!.tokens(checked.messages, this.answers);
+    const prompt = await this.tokens(checked.messages);
     const pieces = this.remembering(this.lm.generate(prompt, checked.options));
     const model = request.model ?? this.lm.file.gguf.metadata.string("general.name", "edgewise");
     const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1e3), model };
