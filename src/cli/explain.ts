@@ -1,8 +1,10 @@
 /** `edgewise explain`: what a model will need and do, before and while it does it. */
 import { Command, Option } from "commander";
+import type { CacheType } from "../engine/dtypes/cache.ts";
 import { printGraph } from "../engine/graph/print.ts";
 import { lengthsOf, listing, storagesOf, valueName } from "../engine/plan/explain.ts";
 import { type ModelFile, openModel } from "../llm/model_file.ts";
+import { cacheGroups } from "../llm/models/caches.ts";
 import { parameterCount } from "../llm/models/family.ts";
 import type { WeightType } from "../llm/models/load.ts";
 import { shared, whole } from "./arguments.ts";
@@ -18,6 +20,7 @@ interface Options {
   mode: Mode;
   type: WeightType;
   nCtx?: number;
+  cacheType: CacheType;
   nBatch: number;
   threads: number;
   rank: number;
@@ -37,6 +40,7 @@ export function explainCommand(): Command {
     .addOption(new Option("--mode <mode>", "what it is used for").choices(modes).default("generate"))
     .addOption(shared.type())
     .addOption(shared.contextSize("positions (default: those the model was trained on)"))
+    .addOption(shared.cacheType())
     .addOption(shared.batch())
     .addOption(shared.threads())
     .addOption(
@@ -71,8 +75,10 @@ async function explain(path: string, options: Options): Promise<void> {
   }
 }
 
-function settings({ config }: ModelFile, { mode, type, nCtx, nBatch, threads, rank, memoryLimit }: Options) {
-  return { mode, type, context: nCtx ?? config.context, rows: nBatch, threads, rank, memoryLimit };
+function settings({ config }: ModelFile, { nCtx, nBatch, ...rest }: Options) {
+  const { mode, type, cacheType, threads, rank, memoryLimit } = rest;
+  const context = nCtx ?? config.context;
+  return { mode, type, cacheType, context, rows: nBatch, threads, rank, memoryLimit };
 }
 
 /** The parts that were asked for; without a wish the overview. */
@@ -104,6 +110,7 @@ function report(subject: Subject, options: Options, timed: readonly TimedPhase[]
     config: { ...file.config, parameters: parameterCount(file.config) },
     weights: weightGroups(subject),
     memory: program.memory,
+    caches: cacheGroups(graph),
     plan: { name: plan.name, ...lengthsOf(plan), ranges: plan.ranges },
     work: phaseWorks(subject),
     ...(options.memory && {

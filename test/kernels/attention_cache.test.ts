@@ -139,11 +139,11 @@ describe.each(cacheTypes)("cache of %s", (type) => {
 
   test("several sequences in one run, each with a ring of its own", () => {
     const [window, capacity] = [5, 16];
-    const texts = [31, 41, 51].map((seed) => textOf(40, seed));
+    const texts = [31, 41, 51].map((seed) => textOf(24, seed));
     const together = cacheOf(type, 64, capacity, 3, window);
     const alone = texts.map(() => cacheOf(type, 64, 64, 3, window));
     let [from, first] = [0, 0];
-    for (const rows of [12, 1, 3, 12, 2, 10]) {
+    for (const rows of [4, 1, 4, 4, 3, 4, 4]) {
       const order = [0, 1, 2].map((i) => (i + first) % 3);
       const pieces = order.map((cache) => ({ text: texts[cache], from, rows, cache }));
       const found = run(together, pieces);

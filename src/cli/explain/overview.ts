@@ -9,6 +9,7 @@ import {
 } from "../../engine/plan/explain.ts";
 import { PAGE_BYTES } from "../../engine/plan/memory.ts";
 import { formatBytes } from "../../engine/plan/program.ts";
+import { cacheGroups } from "../../llm/models/caches.ts";
 import { parameterCount } from "../../llm/models/family.ts";
 import { bar, counted, dim, facts, figures, grouped, heading, short, table } from "../terminal.ts";
 import { modes, type Phase, type Subject } from "./subject.ts";
@@ -80,7 +81,22 @@ function memory(subject: Subject): string {
     bar(bytes / total, 40),
   ]);
   rows.push(["total", grouped(total), formatBytes(total), `${total / PAGE_BYTES} pages of 64 KiB`]);
-  return `${table(["part", ">bytes", ">", ""], rows)}${arenaNote(subject)}`;
+  return `${table(["part", ">bytes", ">", ""], rows)}${arenaNote(subject)}${cacheTable(subject)}`;
+}
+
+/** What of the state is keys and values, where there are caches. */
+function cacheTable({ graph }: Subject): string {
+  const groups = cacheGroups(graph);
+  if (!groups.length) return "";
+  const rows = groups.map(({ kind, type, capacity, layers, bytes }) => [
+    kind,
+    String(layers.length),
+    type,
+    grouped(capacity),
+    grouped(bytes),
+    formatBytes(bytes),
+  ]);
+  return `\n\n${table(["KV cache", ">layers", "type", ">rows", ">bytes", ">"], rows)}`;
 }
 
 /** Small models leave most of the arena idle. */

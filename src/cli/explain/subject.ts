@@ -1,4 +1,5 @@
 /** What is explained: a model's program for one use, and the runs that this use consists of. */
+import type { CacheType } from "../../engine/dtypes/cache.ts";
 import type { Graph } from "../../engine/graph/graph.ts";
 import type { Slots } from "../../engine/host/control.ts";
 import type { Engine } from "../../engine/host/engine.ts";
@@ -21,6 +22,8 @@ export type Mode = (typeof modes)[number];
 export interface SubjectOptions {
   readonly mode: Mode;
   readonly type: WeightType;
+  /** With mode generate: dtype of the KV cache. */
+  readonly cacheType: CacheType;
   readonly context: number;
   /** Rows that run at once. */
   readonly rows: number;
@@ -65,8 +68,9 @@ export function subjectOf(file: ModelFile, options: SubjectOptions): Subject {
 }
 
 function compileFor(file: ModelFile, options: SubjectOptions & Sizes): Program {
-  const { mode, type, context, rows, threads, memoryLimit, rank } = options;
-  if (mode === "generate") return compileGeneration(file, { type, context, rows, threads, memoryLimit });
+  const { mode, type, cacheType, context, rows, threads, memoryLimit, rank } = options;
+  if (mode === "generate")
+    return compileGeneration(file, { type, cacheType, context, rows, threads, memoryLimit });
   const base: ModelSpec = { config: file.config, dtype: weightDtypes(file.gguf, type) };
   const common = { context, rows: Math.min(rows, context), sequences: SEQUENCES, threads, memoryLimit };
   if (mode === "score") return compileScoring({ model: base, ...common });

@@ -52,6 +52,24 @@ export function layerCaches(graph: Graph): LayerCache[] {
   });
 }
 
+/** Layers whose caches are alike. */
+export interface CacheGroup extends Omit<LayerCache, "layer" | "context" | "window"> {
+  readonly kind: "full" | "ring";
+  readonly layers: readonly number[];
+}
+
+/** The caches of a graph, layers of one kind and size together; `bytes` of all of them. */
+export function cacheGroups(graph: Graph): CacheGroup[] {
+  const groups = new Map<string, CacheGroup & { layers: number[]; bytes: number }>();
+  for (const { layer, type, context, capacity, caches, bytes } of layerCaches(graph)) {
+    const kind = capacity < context ? "ring" : "full";
+    const key = `${kind} ${type} ${capacity}`;
+    const group = groups.get(key) ?? { kind, type, capacity, caches, layers: [], bytes: 0 };
+    groups.set(key, { ...group, layers: [...group.layers, layer], bytes: group.bytes + bytes });
+  }
+  return [...groups.values()];
+}
+
 /**
  * How far below the highest position ever written a conversation may go back and still find every key that its rows see. A ring of
  * `capacity` rows has lost all positions below `highest` − `capacity`, and the next row needs the `window` − 1 before it. Infinite
