@@ -52,6 +52,8 @@ export type MetadataValue =
   | { type: Exclude<ValueType, "array">; value: Scalar }
   | { type: "array"; of: ValueType; value: ArrayLike<Scalar> | MetadataValue[] };
 
+const NAME_MAX = 100;
+
 /** Key–value pairs of a GGUF file. Getters check the type and name file, key and what was found. */
 export class Metadata {
   readonly entries = new Map<string, MetadataValue>();
@@ -111,6 +113,15 @@ export class Metadata {
     throw this.#mismatch(key, "a string");
   }
 
+  /** A string that names something, so that a message can show it. */
+  name(key: string, fallback?: string): string {
+    const value = this.string(key, fallback);
+    if (value.length <= NAME_MAX) return value;
+    throw new InputError(
+      `gguf: ${this.file}: metadata "${key}" has ${value.length} characters, a name has ${NAME_MAX} at most`,
+    );
+  }
+
   boolean(key: string, fallback?: boolean): boolean {
     const entry = this.entries.get(key);
     if (entry === undefined && fallback !== undefined) return fallback;
@@ -149,7 +160,12 @@ export class Metadata {
   #mismatch(key: string, wanted: string): InputError {
     const entry = this.entries.get(key);
     if (entry === undefined) return new InputError(`gguf: ${this.file}: metadata "${key}" is missing`);
-    const found = entry.type === "array" ? `an array of ${entry.of}` : `${entry.type} ${String(entry.value)}`;
+    const found = entry.type === "array" ? `an array of ${entry.of}` : `${entry.type} ${shown(entry.value)}`;
     return new InputError(`gguf: ${this.file}: metadata "${key}" is ${found}, must be ${wanted}`);
   }
+}
+
+function shown(value: Scalar): string {
+  const text = String(value);
+  return JSON.stringify(text.length > NAME_MAX ? `${text.slice(0, NAME_MAX)}…` : text).slice(1, -1);
 }

@@ -42,7 +42,7 @@ export async function readConfig(gguf: Gguf): Promise<ModelConfig> {
 
 /** Reads and checks sizes; every weight must be there with the shape that they ask for, and no tensor that the family would not use. */
 export function configFromGguf({ metadata, tensors }: GgufHeader): ModelConfig {
-  const architecture = metadata.string("general.architecture");
+  const architecture = metadata.name("general.architecture");
   if (!Object.hasOwn(families, architecture))
     throw new InputError(
       `gguf: ${metadata.file}: architecture "${architecture}" is unknown; known are ${Object.keys(families).join(", ")}`,

@@ -31,7 +31,7 @@ export interface Merge {
 }
 
 export interface Vocabulary {
-  model: "sentencepiece" | "byte-level";
+  model: "sentencepiece" | "byte-level" | "wordpiece";
   tokens: Token[];
   /** SentencePiece: the pair with the best score merges first. */
   scores: ArrayLike<number>;
@@ -66,7 +66,12 @@ const END_NAMES =
   "<|im_end|> <|eot_id|> <|eom_id|> <|end_of_text|> <|endoftext|> <|end|> <end_of_turn> <eos> </s>".split(
     " ",
   );
-const MODELS = ["llama", "gpt2"];
+/** By `tokenizer.ggml.model`. */
+const MODELS: Readonly<Record<string, Vocabulary["model"]>> = {
+  llama: "sentencepiece",
+  gpt2: "byte-level",
+  bert: "wordpiece",
+};
 /** Special tokens are tried at every place of a text, so their length is bounded. */
 const SPECIAL_BYTES_MAX = 512;
 const SPACE_MARK = "\u2581";
@@ -74,42 +79,77 @@ const utf8 = new TextEncoder();
 
 /** Reads `tokenizer.ggml.*`; an InputError says what does not fit together. */
 export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
-  const model = metadata.string("tokenizer.ggml.model");
-  if (!MODELS.includes(model)) {
-    throw problem(metadata, `tokenizer model "${model}" is not known; known are ${MODELS.join(", ")}`);
-  }
+  const model = readModel(metadata);
   const texts = metadata.strings("tokenizer.ggml.tokens");
   if (texts.length === 0) throw problem(metadata, "the vocabulary is empty");
   const types = readTypes(metadata, texts.length);
   checkDuplicates(metadata, texts);
-  const sentencepiece = model === "llama";
-  const tokens = texts.map((text, id) => ({
-    bytes: sentencepiece
-      ? pieceBytes(metadata, text, id, types[id])
-      : letterBytes(metadata, text, id, types[id]),
-    // A piece with a real space where the others have ▁ is never met in text, and would be taken for its twin.
-    type: sentencepiece && types[id] === TYPE_NORMAL && text.includes(" ") ? TYPE_UNUSED : types[id],
-  }));
+  const tokens = readTokens(metadata, model, texts, types);
   checkSpecials(metadata, tokens);
-  const id = (key: string) => tokenId(metadata, key, texts.length);
-  const split = sentencepiece ? 0 : readSplit(metadata);
+  const id = (...keys: string[]) => tokenId(metadata, keys, texts.length);
   const unknown = id("unknown");
+  const wordpiece = model === "wordpiece";
+  if (wordpiece && unknown === NO_TOKEN) throw problem(metadata, "WordPiece needs a token for unknown words");
+  const split = model === "byte-level" ? readSplit(metadata) : 0;
+  const ends = metadata.has("tokenizer.ggml.add_sep_token") && wordpiece ? "add_sep_token" : "add_eos_token";
   return {
-    model: sentencepiece ? "sentencepiece" : "byte-level",
+    model,
     tokens,
-    scores: sentencepiece ? readScores(metadata, texts.length) : [],
-    merges: sentencepiece ? [] : readMerges(metadata, texts),
-    byteTokens: readByteTokens(metadata, tokens, sentencepiece, unknown),
+    scores: model === "sentencepiece" ? readScores(metadata, texts.length) : [],
+    merges: model === "byte-level" ? readMerges(metadata, texts) : [],
+    byteTokens: wordpiece
+      ? new Uint32Array(256).fill(NO_TOKEN)
+      : readByteTokens(metadata, tokens, model === "sentencepiece", unknown),
     split,
     ignoreMerges: split === SPLIT_LLAMA_BPE,
-    spacePrefix: sentencepiece && metadata.boolean("tokenizer.ggml.add_space_prefix", true),
-    addBos: metadata.boolean("tokenizer.ggml.add_bos_token", sentencepiece),
-    addEos: metadata.boolean("tokenizer.ggml.add_eos_token", false),
-    bos: id("bos"),
-    eos: id("eos"),
+    spacePrefix:
+      wordpiece || (model === "sentencepiece" && metadata.boolean("tokenizer.ggml.add_space_prefix", true)),
+    addBos: metadata.boolean("tokenizer.ggml.add_bos_token", model !== "byte-level"),
+    addEos: metadata.boolean(`tokenizer.ggml.${ends}`, wordpiece),
+    // BERT begins with [CLS] and ends with [SEP]; files spell the latter both ways.
+    bos: wordpiece ? id("cls", "bos") : id("bos"),
+    eos: wordpiece ? id("seperator", "separator", "eos") : id("eos"),
     endTokens: endTokens([id("eos"), id("eot"), id("eom")], texts, types),
     unknown,
   };
+}
+
+function readModel(metadata: Metadata): Vocabulary["model"] {
+  const model = metadata.name("tokenizer.ggml.model");
+  if (Object.hasOwn(MODELS, model)) return MODELS[model];
+  const known = Object.keys(MODELS).join(", ");
+  throw problem(metadata, `tokenizer model "${model}" is not known; known are ${known}`);
+}
+
+function readTokens(
+  metadata: Metadata,
+  model: Vocabulary["model"],
+  texts: string[],
+  types: ArrayLike<number>,
+): Token[] {
+  if (model === "wordpiece") {
+    const marked = texts.some((text) => text.startsWith(SPACE_MARK));
+    return texts.map((text, id) => ({ bytes: wordBytes(text, types[id], marked), type: types[id] }));
+  }
+  return texts.map((text, id) =>
+    model === "sentencepiece"
+      ? {
+          bytes: pieceBytes(metadata, text, id, types[id]),
+          // A piece with a real space where the others have ▁ is never met in text, and would be taken for its twin.
+          type: types[id] === TYPE_NORMAL && text.includes(" ") ? TYPE_UNUSED : types[id],
+        }
+      : { bytes: letterBytes(metadata, text, id, types[id]), type: types[id] },
+  );
+}
+
+/**
+ * WordPiece: a piece that begins a word has a space in front. Files mark either those, with ▁ (llama.cpp), or the others, with ## (BERT's
+ * own vocab.txt).
+ */
+function wordBytes(text: string, type: number, marked: boolean): Uint8Array {
+  if (type !== TYPE_NORMAL && type !== TYPE_UNUSED) return utf8.encode(text);
+  if (marked) return utf8.encode(text.startsWith(SPACE_MARK) ? ` ${text.slice(1)}` : text);
+  return utf8.encode(text.startsWith("##") ? text.slice(2) : ` ${text}`);
 }
 
 /** Those that the file names, and control tokens that are known by name. Other types are text: Gemma's `</s>` is a tag of HTML. */
@@ -249,7 +289,7 @@ function readByteTokens(
 }
 
 function readSplit(metadata: Metadata): number {
-  const split = metadata.string("tokenizer.ggml.pre");
+  const split = metadata.name("tokenizer.ggml.pre");
   if (Object.hasOwn(SPLITS, split)) return SPLITS[split];
   throw problem(
     metadata,
@@ -257,9 +297,10 @@ function readSplit(metadata: Metadata): number {
   );
 }
 
-/** Files say "none" by leaving the key out or by 2^32 − 1. */
-function tokenId(metadata: Metadata, which: string, count: number): number {
-  const key = `tokenizer.ggml.${which}_token_id`;
+/** The first of the keys that the file has. Files say "none" by leaving the key out or by 2^32 − 1. */
+function tokenId(metadata: Metadata, names: string[], count: number): number {
+  const keys = names.map((name) => `tokenizer.ggml.${name}_token_id`);
+  const key = keys.find((found) => metadata.has(found)) ?? keys[0];
   const id = metadata.integer(key, 0, NO_TOKEN, NO_TOKEN);
   if (id < count || id === NO_TOKEN) return id;
   throw problem(metadata, `"${key}" is ${id}, the vocabulary has ${count} tokens`);
