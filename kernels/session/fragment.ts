@@ -5,6 +5,7 @@ import { append, merge } from "./merge";
 import { word_end } from "./split";
 import {
   MODEL_SENTENCEPIECE,
+  MODEL_WORDPIECE,
   NO_TOKEN,
   TOKENIZE_WORK_FIXED,
   TOKENIZE_WORK_SMALL,
@@ -14,13 +15,16 @@ import {
   V_MODEL,
   V_SPLIT,
 } from "./vocabulary";
+import { wordpiece } from "./wordpiece";
 
 /** Appends the tokens of [begin, end); returns the new count or a negative TOKENIZE_* code. */
 export function fragment(
   tables: usize, begin: usize, end: usize, prefix: bool,
   out: usize, first: i32, capacity: i32, work: usize, work_bytes: i32,
 ): i32 {
-  const sentencepiece = load<u32>(tables, V_MODEL) == MODEL_SENTENCEPIECE;
+  const model = load<u32>(tables, V_MODEL);
+  if (model == MODEL_WORDPIECE) return wordpiece(tables, begin, end, out, first, capacity, work, work_bytes);
+  const sentencepiece = model == MODEL_SENTENCEPIECE;
   const split = load<u32>(tables, V_SPLIT);
   const classes = classes_of(tables);
   const whole_first = (load<u32>(tables, V_FLAGS) & VOCABULARY_IGNORE_MERGES) != 0;

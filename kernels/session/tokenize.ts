@@ -5,7 +5,9 @@ import { append } from "./merge";
 import {
   DETOKENIZE_CONTINUE,
   DETOKENIZE_CONTROL,
+  MODEL_BYTE_LEVEL,
   MODEL_SENTENCEPIECE,
+  MODEL_WORDPIECE,
   NO_TOKEN,
   RECORD_BYTES,
   RECORD_TEXT,
@@ -110,7 +112,9 @@ function is_vocabulary(tables: usize): bool {
   if (load<u32>(tables, V_MAGIC) != VOCABULARY_MAGIC) return false;
   if (load<u32>(tables, V_VERSION) != VOCABULARY_VERSION) return false;
   const split = load<u32>(tables, V_SPLIT);
-  return load<u32>(tables, V_MODEL) == MODEL_SENTENCEPIECE || (split > 0 && split < <u32>SPLIT_DEFAULT + 1);
+  const model = load<u32>(tables, V_MODEL);
+  if (model != MODEL_BYTE_LEVEL) return model == MODEL_SENTENCEPIECE || model == MODEL_WORDPIECE;
+  return split > 0 && split < <u32>SPLIT_DEFAULT + 1;
 }
 
 // @ts-ignore: decorator

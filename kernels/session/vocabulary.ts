@@ -16,6 +16,8 @@
  *               (SentencePiece) may be cut wherever the bit is 0, because no piece spans that place
  *   classes     kinds of characters (byte-level BPE): one byte per block of 256 code points, the number of its row; then
  *               the rows, 256 bytes CLASS_* each. Written by src/llm/tokenizer/character_classes.ts
+ *   normals     normal forms of characters (WordPiece): their count, 0, then {code point | bytes << 24, offset of the
+ *               text}, by rising code point. Written by src/llm/tokenizer/normal_forms.ts
  *   texts       the tokens' own bytes: ▁ of SentencePiece is a space already, GPT-2's letters are bytes already
  *
  * Hash tables have 2^n entries, at most half of them taken, and are probed one by one.
@@ -46,12 +48,14 @@ export const V_MERGES = 72;
 export const V_MERGES_MASK = 76;
 export const V_JOINTS = 80;
 export const V_CLASSES = 84;
+export const V_NORMALS = 88;
 export const VOCABULARY_HEADER_BYTES = 128;
 
 export const NO_TOKEN = 0xffffffff;
 
 export const MODEL_SENTENCEPIECE = 1;
 export const MODEL_BYTE_LEVEL = 2;
+export const MODEL_WORDPIECE = 3;
 
 export const VOCABULARY_SPACE_PREFIX = 1; // text that starts, or follows a special token, gets a space in front
 
@@ -71,6 +75,10 @@ export const CLASS_LETTER = 1; // \p{L}
 export const CLASS_NUMBER = 2; // \p{N}
 export const CLASS_SPACE = 3; // White_Space
 export const CLASS_PUNCTUATION = 4; // \p{P}
+/** Classes of WordPiece, besides CLASS_OTHER (part of a word) and CLASS_SPACE (between words). */
+export const CLASS_DROPPED = 5; // controls, and marks that are no letters
+export const CLASS_ALONE = 6; // punctuation and ideographs: a word of its own
+export const CLASS_NORMALISED = 128; // added where the character is replaced by its normal form
 export const CLASS_BLOCK = 256; // code points of a row
 export const CLASS_BLOCKS = 4352; // 0x110000 / 256
 
@@ -99,7 +107,7 @@ export const DETOKENIZE_CONTINUE = 1; // text goes on before these tokens: a lea
 export const DETOKENIZE_CONTROL = 2; // control tokens are written out
 
 /** Work memory that always suffices is this much, and this much per byte of text. */
-export const TOKENIZE_WORK_FIXED = 128;
+export const TOKENIZE_WORK_FIXED = 512;
 export const TOKENIZE_WORK_PER_BYTE = 48;
 
 export const TOKENIZE_BAD_TABLES = -1;

@@ -60,7 +60,7 @@ describe("SentencePiece vocabularies", () => {
     const scores = new Float32Array(pieces.length).fill(Number.NaN, 5, 6);
     expect(refusal(metadataOf({}))).toBe('gguf: test: metadata "tokenizer.ggml.model" is missing');
     expect(refusal(sentencepiece({ model: "unigram" }))).toContain(
-      'model "unigram" is not known; known are llama, gpt2',
+      'model "unigram" is not known; known are llama, gpt2, bert',
     );
     expect(refusal(sentencepiece({ tokens: [] }))).toContain("the vocabulary is empty");
     expect(refusal(sentencepiece({ scores: new Float32Array(3) }))).toContain("261 tokens but 3 scores");

@@ -59,3 +59,46 @@ export function expectedTokens(name: string): { text: string; tokens: number[] }
   const lines = readFileSync(out, "utf8").split("\n");
   return texts.map((text, i) => ({ text, tokens: lines[i].split(" ").filter(Boolean).map(Number) }));
 }
+
+/** Lines of a vocabulary in text form. */
+function lines(path: string): string[] {
+  return readFileSync(path, "utf8").replace(/\n$/, "").split("\n");
+}
+
+/**
+ * The vocabulary of BERT, uncased, from its own vocab.txt, with ## or in llama.cpp's form with ▁. (The shared GGUF file has the same
+ * tokens, and bytes of other values damaged.)
+ */
+export function bert(form: "##" | "▁"): Metadata | undefined {
+  const path = sharedData("tokenizers/bert-base-uncased-vocab.txt");
+  if (path === undefined) return undefined;
+  const texts = lines(path);
+  const controls = ["[PAD]", "[CLS]", "[SEP]", "[MASK]"];
+  const marked = (text: string) =>
+    text.startsWith("##") ? text.slice(2) : /^\[.+\]$/.test(text) ? text : `▁${text}`;
+  return metadataOf({
+    model: "bert",
+    tokens: form === "##" ? texts : texts.map(marked),
+    token_type: Int32Array.from(texts, (text) => (text === "[UNK]" ? 2 : controls.includes(text) ? 3 : 1)),
+    unknown_token_id: texts.indexOf("[UNK]"),
+    cls_token_id: texts.indexOf("[CLS]"),
+    seperator_token_id: texts.indexOf("[SEP]"),
+  });
+}
+
+/** The vocabulary of GPT-2 from its own vocab.json and merges.txt (in the shared GGUF file bytes are damaged). */
+export function gpt2(pre = "gpt-2"): Metadata | undefined {
+  const [vocabulary, merges] = ["tokenizers/gpt2-vocab.json", "tokenizers/gpt2-merges.txt"].map(sharedData);
+  if (vocabulary === undefined || merges === undefined) return undefined;
+  const ids: Record<string, number> = JSON.parse(readFileSync(vocabulary, "utf8"));
+  const tokens = Object.keys(ids).sort((a, b) => ids[a] - ids[b]);
+  return metadataOf({
+    model: "gpt2",
+    pre,
+    tokens,
+    token_type: Int32Array.from(tokens, (text) => (text === "<|endoftext|>" ? 3 : 1)),
+    merges: lines(merges).filter((line) => !line.startsWith("#version")),
+    bos_token_id: ids["<|endoftext|>"],
+    eos_token_id: ids["<|endoftext|>"],
+  });
+}

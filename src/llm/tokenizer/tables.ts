@@ -3,6 +3,7 @@ import {
   MERGE_BYTES,
   MODEL_BYTE_LEVEL,
   MODEL_SENTENCEPIECE,
+  MODEL_WORDPIECE,
   NO_TOKEN,
   RECORD_BYTES,
   SPLIT_EDGEWISE,
@@ -23,6 +24,7 @@ import {
   V_MERGES,
   V_MERGES_MASK,
   V_MODEL,
+  V_NORMALS,
   V_PIECES,
   V_PIECES_MASK,
   V_RECORDS,
@@ -41,15 +43,23 @@ import {
 import { InputError } from "../../errors.ts";
 import { classTable } from "./character_classes.ts";
 import { freeEntry, hashBytes, hashPair, tableSize } from "./hash.ts";
+import { type NormalForms, normalForms } from "./normal_forms.ts";
 import type { Merge, Token, Vocabulary } from "./vocabulary.ts";
+
+const MODEL_CODES: Record<Vocabulary["model"], number> = {
+  sentencepiece: MODEL_SENTENCEPIECE,
+  "byte-level": MODEL_BYTE_LEVEL,
+  wordpiece: MODEL_WORDPIECE,
+};
 
 /** The section, ready to be placed at any multiple of 8. */
 export function vocabularySection(vocabulary: Vocabulary): Uint8Array {
   const { tokens, model } = vocabulary;
-  const sentencepiece = model === "sentencepiece";
   const { ignoreMerges, spacePrefix, split } = vocabulary;
-  const pieces = sentencepiece || ignoreMerges ? tokens.map(isPiece) : tokens.map(() => false);
-  const byClass = !sentencepiece && split !== SPLIT_EDGEWISE;
+  const lookedUp = model !== "byte-level" || ignoreMerges;
+  const pieces = lookedUp ? tokens.map(isPiece) : tokens.map(() => false);
+  const byClass = model === "byte-level" && split !== SPLIT_EDGEWISE;
+  const normal = model === "wordpiece" ? normalForms() : undefined;
   const specials = tokens.map(({ type, bytes }) => isSpecial(type) && bytes.length > 0);
   const pieceTable = textTable(tokens, pieces);
   const specialTable = textTable(tokens, specials);
@@ -62,14 +72,14 @@ export function vocabularySection(vocabulary: Vocabulary): Uint8Array {
   const words: [number, number][] = [
     [V_MAGIC, VOCABULARY_MAGIC],
     [V_VERSION, VOCABULARY_VERSION],
-    [V_MODEL, sentencepiece ? MODEL_SENTENCEPIECE : MODEL_BYTE_LEVEL],
+    [V_MODEL, MODEL_CODES[model]],
     [V_FLAGS, (spacePrefix ? VOCABULARY_SPACE_PREFIX : 0) | (ignoreMerges ? VOCABULARY_IGNORE_MERGES : 0)],
     [V_SPLIT, split],
     [V_TOKENS, tokens.length],
     [V_BOS, vocabulary.bos],
     [V_EOS, vocabulary.eos],
     // Byte-level BPE leaves out bytes that have no token, as llama.cpp and Hugging Face do.
-    [V_UNKNOWN, sentencepiece ? vocabulary.unknown : NO_TOKEN],
+    [V_UNKNOWN, model === "byte-level" ? NO_TOKEN : vocabulary.unknown],
     [V_LONGEST, longest(tokens, pieces)],
     [V_RECORDS, recordsAt],
     [V_BYTE_TOKENS, section.add(vocabulary.byteTokens)],
@@ -80,7 +90,8 @@ export function vocabularySection(vocabulary: Vocabulary): Uint8Array {
     [V_MERGES, section.add(mergeTable)],
     [V_MERGES_MASK, mergeTable.length / (MERGE_BYTES / 4) - 1],
     [V_JOINTS, section.add(joints(tokens, pieces))],
-    [V_CLASSES, byClass ? section.add(classTable()) : 0],
+    [V_CLASSES, byClass ? section.add(classTable()) : normal ? section.add(normal.classes) : 0],
+    [V_NORMALS, normal ? addForms(section, normal) : 0],
     [V_LENGTHS, addLengths(section, tokens, specials)],
   ];
   const texts = tokens.map(({ bytes }) => section.add(bytes, 1));
@@ -185,6 +196,12 @@ function addLengths(section: SectionWriter, tokens: Token[], specials: boolean[]
     set.size === 0 ? 0 : section.add(Uint32Array.of(set.size, ...[...set].sort((a, b) => b - a))),
   );
   return section.add(Uint32Array.from(offsets));
+}
+
+/** Count, 0, then code point with the bytes of its normal form, and where that stands; returns the offset. */
+function addForms(section: SectionWriter, { forms }: NormalForms): number {
+  const entries = forms.flatMap(([point, text]) => [point | (text.length << 24), section.add(text, 1)]);
+  return section.add(Uint32Array.of(forms.length, 0, ...entries));
 }
 
 /** Place of each token's score from the best down; equal scores share a place. */
