@@ -309,6 +309,32 @@ def projections(values: dict[str, torch.Tensor]) -> np.ndarray:
     return np.array([[noise(seed, v.numel()) @ v.double().numpy().ravel() for seed in range(4)] for _, v in sorted(values.items())])
 
 
+def golden_runs(c: dict, weights: dict[str, np.ndarray]) -> tuple[dict, dict]:
+    """What the tests compare: facts for the JSON file, arrays for the safetensors file."""
+    facts = dict(
+        config=c, ropeBase=ROPE_BASE, eps=EPS, rank=RANK, scales=SCALES, adamw=ADAMW, schedule=SCHEDULE,
+        learningRates=learning_rates(), batches=[batches(c, step) for step in range(2)], runs={},
+    )  # fmt: skip
+    arrays = {}
+    for label, bank in (("full", None), ("qv", "qv"), ("all", "all")):
+        double, single = (run(c, weights, bank, dtype) for dtype in (torch.float64, torch.float32))
+        clipped = [norm > ADAMW["maxNorm"] for norm in double["norms"]]
+        print(label, "steps clipped:", sum(clipped), "losses", double["losses"][0], double["losses"][-1])
+        # How far PyTorch's own float32 is from its float64.
+        own = dict(
+            logits=deviation(single["logits"], double["logits"]),
+            gradients=max(deviation(single["gradients"][k], g) for k, g in double["gradients"].items()),
+            losses=max(abs(a / b - 1) for a, b in zip(single["losses"], double["losses"])),
+        )
+        facts["runs"][label] = dict(roles=BANKS.get(bank), losses=double["losses"], norms=double["norms"], float32Deviation=own)
+        arrays[f"{label}.logits"] = double["logits"].numpy()
+        for k, g in double["gradients"].items():
+            arrays[f"{label}.gradient.{k}"] = g.numpy().astype(np.float32)
+        for kind in ("gradients", "parameters"):
+            arrays[f"{label}.projections.{kind}"] = projections(double[kind])
+    return facts, arrays
+
+
 def main() -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
@@ -316,27 +342,7 @@ def main() -> None:
         weights = random_weights(c, np.random.default_rng(index))
         check_transformers(c, weights)
         write_gguf(OUT / f"{name}.gguf", c, weights)
-        facts = dict(
-            config=c, ropeBase=ROPE_BASE, eps=EPS, rank=RANK, scales=SCALES, adamw=ADAMW, schedule=SCHEDULE,
-            learningRates=learning_rates(), batches=[batches(c, step) for step in range(2)], runs={},
-        )  # fmt: skip
-        arrays = {}
-        for label, bank in (("full", None), ("qv", "qv"), ("all", "all")):
-            double, single = (run(c, weights, bank, dtype) for dtype in (torch.float64, torch.float32))
-            clipped = [norm > ADAMW["maxNorm"] for norm in double["norms"]]
-            print(name, label, "steps clipped:", sum(clipped), "losses", double["losses"][0], double["losses"][-1])
-            # How far PyTorch's own float32 is from its float64.
-            own = dict(
-                logits=deviation(single["logits"], double["logits"]),
-                gradients=max(deviation(single["gradients"][k], g) for k, g in double["gradients"].items()),
-                losses=max(abs(a / b - 1) for a, b in zip(single["losses"], double["losses"])),
-            )
-            facts["runs"][label] = dict(roles=BANKS.get(bank), losses=double["losses"], norms=double["norms"], float32Deviation=own)
-            arrays[f"{label}.logits"] = double["logits"].numpy()
-            for k, g in double["gradients"].items():
-                arrays[f"{label}.gradient.{k}"] = g.numpy().astype(np.float32)
-            for kind in ("gradients", "parameters"):
-                arrays[f"{label}.projections.{kind}"] = projections(double[kind])
+        facts, arrays = golden_runs(c, weights)
         if c["channels"] % 32 == 0:
             facts["quantized"] = {}
             for kind in (GGMLQuantizationType.F16, GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0):

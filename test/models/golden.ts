@@ -46,8 +46,8 @@ export interface Golden {
   tensor(name: string): Float64Array;
 }
 
-export async function openGolden(name: string): Promise<Golden> {
-  const at = (ending: string) => path.join(goldenDirectory, `${name}.${ending}`);
+export async function openGolden(name: string, directory = goldenDirectory): Promise<Golden> {
+  const at = (ending: string) => path.join(directory, `${name}.${ending}`);
   const inMemory = (ending: string) => memorySource(readFileSync(at(ending)), `${name}.${ending}`);
   const { tensors, read } = await readSafetensors(inMemory("safetensors"));
   const values = new Map<string, Float64Array>();
