@@ -43,6 +43,7 @@ export { loadWeights, type WeightType, weightDtypes } from "./llm/models/load.ts
 export { saveModel } from "./llm/models/save.ts";
 export { type Likelihood, likelihoodOf } from "./llm/perplexity.ts";
 export { compileScoring, Scorer, type ScorerSetup } from "./llm/score.ts";
+export type { TextScore } from "./llm/score_texts.ts";
 export { Tokenizer } from "./llm/tokenizer/tokenizer.ts";
 export { loadCheckpoint, saveCheckpoint } from "./llm/train/checkpoint.ts";
 export { initializeAdapter, initializeModel } from "./llm/train/initialize.ts";

@@ -15,6 +15,8 @@ const HALF_PI_4 = 8.4784276603689e-32;
 /** Largest |x| of sin and cos: x/(π/2) stays below 2²⁰. */
 const ANGLE_MAX = 1e6;
 
+/** Where the bits of a number are read and set. */
+const BITS = new DataView(new ArrayBuffer(8));
 const EXP_TERMS = reciprocalFactorials(14);
 const SIN_TERMS = reciprocalFactorials(18);
 
@@ -139,9 +141,8 @@ function upperHalf(a: number): number {
 /** x = m·2ᵉ with m in [√½, √2). */
 function split(x: number): [m: number, e: number] {
   const [normal, shift] = x < 2.2250738585072014e-308 ? [x * 18014398509481984, -54] : [x, 0];
-  const bits = new DataView(new ArrayBuffer(8));
-  bits.setFloat64(0, normal);
-  const exponent = (bits.getUint16(0) >> 4) - 1023;
+  BITS.setFloat64(0, normal);
+  const exponent = (BITS.getUint16(0) >> 4) - 1023;
   const m = scale(normal, -exponent);
   return m >= Math.SQRT2 ? [m / 2, exponent + 1 + shift] : [m, exponent + shift];
 }
@@ -155,9 +156,9 @@ function scale(x: number, n: number): number {
 
 /** 2ⁿ, −1022 ≤ n ≤ 1023. */
 function powerOfTwo(n: number): number {
-  const bits = new DataView(new ArrayBuffer(8));
-  bits.setUint16(0, (n + 1023) << 4);
-  return bits.getFloat64(0);
+  BITS.setUint32(0, (n + 1023) << 20);
+  BITS.setUint32(4, 0);
+  return BITS.getFloat64(0);
 }
 
 /** 1/0!, 1/1!, … 1/n! */

@@ -5,7 +5,9 @@ import { Engine } from "../engine/host/engine.ts";
 import { planError } from "../engine/host/errors.ts";
 import { compile, type Program } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
+import { CachedTokens } from "./cached_tokens.ts";
 import type { ModelFile } from "./model_file.ts";
+import { layerCaches } from "./models/caches.ts";
 import { type Activations, generateGraph } from "./models/graphs.ts";
 import { loadWeights, STAGING_BYTES, type WeightType, weightDtypes } from "./models/load.ts";
 
@@ -23,6 +25,8 @@ export interface GenerationSetup {
   readonly inProcess?: boolean;
   /** In bytes; a program that needs more is refused before anything is allocated. */
   readonly memoryLimit?: number;
+  /** Also scores texts, so many at once: each has a KV cache of its own. Default: it only generates. */
+  readonly scoring?: { readonly sequences: number };
 }
 
 /** How the next token is chosen; what is not given is off. The names are those of the slots. */
@@ -55,10 +59,19 @@ export function compileGeneration(file: ModelFile, setup: GenerationSetup = {}):
   const { type = "file", threads = 1, memoryLimit, context = file.config.context } = setup;
   const rows = Math.min(setup.rows ?? DEFAULT_ROWS, context);
   const spec = { config: file.config, dtype: weightDtypes(file.gguf, type), activations: setup.activations };
+  const sequences = setup.scoring?.sequences ?? 1;
+  const outputs = setup.scoring ? outputsFor(file.config.vocabulary) : 1;
+  const { cacheType } = setup;
+  const score = setup.scoring !== undefined;
   return compile(
-    { generate: generateGraph(spec, { context, caches: 1, rows, cacheType: setup.cacheType }) },
-    { slots: { rows, sequences: 1, outputs: 1 }, threads, memoryLimit, arenaBytes: STAGING_BYTES },
+    { generate: generateGraph(spec, { context, caches: sequences, rows, cacheType, score }) },
+    { slots: { rows, sequences, outputs }, threads, memoryLimit, arenaBytes: STAGING_BYTES },
   );
+}
+
+/** Rows whose logits exist at once while texts are scored: 4 MiB of them. */
+function outputsFor(vocabulary: number): number {
+  return Math.min(64, Math.max(1, Math.floor(2 ** 20 / vocabulary)));
 }
 
 /** A model with a KV cache of one conversation. It knows the tokens in its cache: a prompt costs only what is new in it. */
@@ -66,11 +79,15 @@ export class Generator {
   readonly engine: Engine;
   /** Rows that went through the model. */
   rows = 0;
-  private cached: number[] = [];
+  /** What each KV cache holds; the conversation is in the first. */
+  readonly caches: readonly CachedTokens[];
   private running: Promise<unknown> = Promise.resolve();
 
   private constructor(engine: Engine) {
     this.engine = engine;
+    const { program } = engine;
+    const layers = layerCaches(program.plans.get("generate")!.lowered.calls[0].node.graph);
+    this.caches = Array.from({ length: program.slots.sequences }, () => new CachedTokens(layers));
   }
 
   static async open(file: ModelFile, setup: GenerationSetup = {}): Promise<Generator> {
@@ -100,9 +117,8 @@ export class Generator {
     addresses.forEach((name, i) => {
       set(layout.SESSION_TOKENS + 4 * i, this.engine.place(name).offset);
     });
-    set(layout.SESSION_POSITION, 0);
     set(layout.SESSION_ADAPTER, layout.NO_ADAPTER);
-    this.cached = [];
+    this.keep(0);
   }
 
   get context(): number {
@@ -116,7 +132,7 @@ export class Generator {
 
   /** The tokens in the cache. */
   get tokens(): readonly number[] {
-    return this.cached;
+    return this.caches[0].tokens;
   }
 
   /** Logits of the token that follows what was fed last; valid until the next call. */
@@ -141,12 +157,15 @@ export class Generator {
    * is left to be fed, so that logits follow.
    */
   rewind(text: ArrayLike<number>): number {
-    const most = Math.min(this.position, text.length - 1, this.cached.length);
-    let common = 0;
-    while (common < most && this.cached[common] === text[common]) common++;
-    this.engine.u32("session")[layout.SESSION_POSITION / 4] = common;
-    this.cached.length = common;
+    const common = this.caches[0].usable(text, text.length - 1);
+    this.keep(common);
     return common;
+  }
+
+  /** Forgets what follows the first `length` tokens. */
+  keep(length: number): void {
+    this.caches[0].keep(length);
+    this.engine.u32("session")[layout.SESSION_POSITION / 4] = length;
   }
 
   /** Runs tokens through the model after those in the cache; returns the sampled next token. */
@@ -163,6 +182,7 @@ export class Generator {
     signal?.throwIfAborted();
     host.control.abort = false;
     signal?.addEventListener("abort", stop, { once: true });
+    this.caches[0].writes(tokens.length);
     try {
       const call = this.engine.call("feed", session, prompt, tokens.length);
       this.running = call.catch(() => undefined);
@@ -174,7 +194,7 @@ export class Generator {
       signal?.removeEventListener("abort", stop);
       const done = this.position - before;
       this.rows += done;
-      for (let i = 0; i < done; i++) this.cached.push(tokens[i]);
+      this.caches[0].wrote(tokens, done);
     }
     return this.engine.u32("next_token")[0];
   }

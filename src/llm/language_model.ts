@@ -14,11 +14,17 @@ import { type GenerationSetup, Generator } from "./generate.ts";
 import { checkOptions, type GenerateOptions } from "./generate_options.ts";
 import { logprobsOf, type TokenLogprobs } from "./logprobs.ts";
 import { type ModelFile, openModel } from "./model_file.ts";
+import { scoreTexts, type TextScore } from "./score_texts.ts";
 import { StopStrings } from "./stop_strings.ts";
 import { TextStream } from "./tokenizer/text_stream.ts";
 import { Tokenizer } from "./tokenizer/tokenizer.ts";
 
-export interface LoadOptions extends GenerationSetup {
+export interface LoadOptions extends Omit<GenerationSetup, "scoring"> {
+  /**
+   * What `score` may take. Default { sequences: 1 }: one text after another, in the KV cache that generation uses, and some 4 MiB for logits.
+   * More sequences run together, and each needs a KV cache of its own (see `memory.state`). false: no `score`, no memory for it.
+   */
+  readonly scoring?: { readonly sequences: number } | false;
   /** Ends loading: the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Called with the bytes of weights that were read, of so many. */
@@ -67,7 +73,8 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Lan
   try {
     const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
     const context = options.context ?? Math.min(file.config.context, DEFAULT_CONTEXT);
-    const generator = await Generator.open(watched(file, options), { ...options, context });
+    const scoring = options.scoring === false ? undefined : (options.scoring ?? { sequences: 1 });
+    const generator = await Generator.open(watched(file, options), { ...options, context, scoring });
     return new LanguageModel(file, tokenizer, generator, (performance.now() - began) / 1e3);
   } catch (error) {
     await file.source.close();
@@ -99,6 +106,7 @@ export class LanguageModel {
   readonly #load: number;
   #chat: Chat | undefined;
   #usage: Usage | undefined;
+  #running: Promise<TextScore[]> = Promise.resolve([]);
   #disposed: Promise<void> | undefined;
 
   constructor(file: ModelFile, tokenizer: Tokenizer, generator: Generator, load: number) {
@@ -153,6 +161,37 @@ export class LanguageModel {
     return this.#answer(tokens, options);
   }
 
+  /**
+   * How likely each token of some texts is after those before it. Texts are tokenized as prompts are; tokens are taken as they are. What
+   * several texts begin with is computed once, also where it is in the cache already; the result is, to the bit, that of each text by
+   * itself. The conversation is lost from the cache where its place is needed. Waits for calls before it; rejects with the signal's reason.
+   */
+  async score(
+    texts: readonly (string | readonly number[])[],
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<TextScore[]> {
+    this.#check();
+    if (!this.#generator.engine.has("score_row"))
+      throw new InputError(
+        "score: the model was loaded with `scoring: false`; load it with { sequences: 1 }",
+      );
+    const encoded = texts.map((text) => (typeof text === "string" ? this.tokenizer.encode(text) : text));
+    for (const [i, { length }] of encoded.entries())
+      if (length > this.context)
+        throw new InputError(
+          `score: text ${i} has ${length} tokens, the context is ${this.context}; load the model with a larger one or split the text`,
+        );
+    const ends = AbortSignal.any([this.#disposing.signal, ...(signal ? [signal] : [])]);
+    const release = await this.#turn(ends);
+    try {
+      ends.throwIfAborted();
+      this.#running = scoreTexts(this.#generator, encoded, ends);
+      return await this.#running;
+    } finally {
+      release();
+    }
+  }
+
   /** Ends what is running (its last piece says "abort"), ends the threads and closes the file. The model cannot be used any more. */
   dispose(): Promise<void> {
     this.#disposed ??= this.#end();
@@ -169,7 +208,7 @@ export class LanguageModel {
 
   async #end(): Promise<void> {
     this.#disposing.abort(new DOMException("language model: disposed", "AbortError"));
-    await this.#generator.idle();
+    await Promise.allSettled([this.#generator.idle(), this.#running]);
     await this.#generator.close();
     await this.file.source.close();
   }
@@ -191,6 +230,7 @@ export class LanguageModel {
   /** Resolves when it is this call's turn, with what ends the turn; a signal ends the waiting. */
   #turn(signal: AbortSignal): Promise<() => void> {
     return new Promise((resolve) => {
+      if (signal.aborted) resolve(() => {});
       signal.addEventListener("abort", () => resolve(() => {}), { once: true });
       void this.#turns.take(() => new Promise<void>((done) => (signal.aborted ? done() : resolve(done))));
     });

@@ -89,6 +89,7 @@ export class InProcessHost implements Host {
   call(name: string, ...values: number[]): Promise<number> {
     return this.turns.take(() => {
       this.control.clearError();
+      this.control.budget = NO_LIMIT;
       return this.callSync(name, ...values);
     });
   }

@@ -1,7 +1,7 @@
 /** The graphs that a model is run with: `generate` (with KV cache), `score` (without) and `train`. */
 import { SESSION_BYTES } from "../../../kernels/layout.ts";
 import { type CacheType, cacheDtypes } from "../../engine/dtypes/cache.ts";
-import { type DtypeName, Graph, type Value } from "../../engine/graph/graph.ts";
+import { type Dim, type DtypeName, Graph, type Value } from "../../engine/graph/graph.ts";
 import { adapterLinear } from "../../engine/ops/adapter_linear.ts";
 import { attention } from "../../engine/ops/attention.ts";
 import { crossEntropy } from "../../engine/ops/cross_entropy.ts";
@@ -45,6 +45,8 @@ export type Activations = "int8" | "f32";
 export interface GenerateOptions {
   readonly context: number;
   readonly caches: number;
+  /** Adds the range `score`; tokens are then sampled for one row only. */
+  readonly score?: boolean;
   /** Dtype of the KV cache; default f32. */
   readonly cacheType?: CacheType;
   /**
@@ -64,13 +66,14 @@ export interface TrainOptions extends AdamW {
 
 /**
  * Prefill and decode in one plan: rows → the next token of each output row. Range `body` computes hidden states and fills the cache, range
- * `head` logits and tokens; state: the KV cache, `caches` × `context` keys a layer, or less where a layer sees a window.
+ * `head` logits and tokens; state: the KV cache, `caches` × `context` keys a layer, or less where a layer sees a window. Range `score`, which
+ * may be run again with other rows, gives after `body` the loss (O,1) = weight · −log p(target) of the rows `score_row`, in nats.
  */
 export function generateGraph(
   model: ModelSpec,
-  { context, caches, cacheType = "f32", rows: most = context }: GenerateOptions,
+  { context, caches, cacheType = "f32", rows: most = context, score = false }: GenerateOptions,
 ): Graph {
-  const builder = new Builder(model, context, false);
+  const builder = new Builder(model, context, false, score ? 1 : "outputs");
   const { graph, rows } = builder;
   const { config } = model;
   const width = config.kvHeads * config.headSize;
@@ -102,6 +105,11 @@ export function generateGraph(
     { context, caches },
   );
   store(graph.leaf("output", "next_token", next.shape, "u32"), next);
+  if (score) {
+    graph.range("score");
+    const { loss } = builder.loss(builder.head(hidden, graph.leaf("input", "score_row", ["outputs"], "u32")));
+    store(graph.leaf("output", "loss", loss.shape), loss);
+  }
   return builder.finished();
 }
 
@@ -182,7 +190,7 @@ class Builder {
   readonly outputRow: Value;
   private readonly rotary = new Map<RotaryName, Value>();
 
-  constructor(model: ModelSpec, context: number, full: boolean) {
+  constructor(model: ModelSpec, context: number, full: boolean, outputs: Dim = "outputs") {
     const { graph } = this;
     this.model = model;
     this.full = full;
@@ -193,7 +201,7 @@ class Builder {
       sequence: input("sequence"),
       sequences: graph.leaf("input", "sequences", ["sequences", SEQUENCE_COLUMNS], "u32"),
     };
-    this.outputRow = graph.leaf("input", "output_row", ["outputs"], "u32");
+    this.outputRow = graph.leaf("input", "output_row", [outputs], "u32");
     const { config } = model;
     const layers = Array.from({ length: config.layers }, (_, layer) => layer);
     const used = new Set(layers.map((layer) => familyOf(config).attention(config, layer).rotary));
@@ -252,9 +260,9 @@ class Builder {
     });
   }
 
-  head(hidden: Value): Value {
+  head(hidden: Value, rows = this.outputRow): Value {
     const { config } = this.model;
-    return familyOf(config).head(config, gather(hidden, this.outputRow), (spec) => this.weight(spec));
+    return familyOf(config).head(config, gather(hidden, rows), (spec) => this.weight(spec));
   }
 
   loss(logits: Value): { loss: Value; weight: Value } {
