@@ -16,7 +16,7 @@ import { memorySource } from "../../src/llm/files/source.ts";
 import { compileGeneration } from "../../src/llm/generate.ts";
 import type { ModelConfig } from "../../src/llm/models/config.ts";
 import { familyOf, modelWeights } from "../../src/llm/models/family.ts";
-import { configFromGguf, ggufName } from "../../src/llm/models/from_gguf.ts";
+import { configFromGguf } from "../../src/llm/models/from_gguf.ts";
 import { loadWeights, type WeightType } from "../../src/llm/models/load.ts";
 import { fileRows } from "../kernels/file_rows.ts";
 import { values } from "../kernels/products.ts";
@@ -61,12 +61,12 @@ async function modelFile(
   type: FileDtype,
   spoil: (name: string, bytes: Uint8Array) => void = () => {},
 ): Promise<{ path: string; source: Gguf["source"]; gguf: Gguf; config: ModelConfig }> {
-  const tensors: TensorToWrite[] = modelWeights(configOf(type)).map(({ name, shape, role }, i) => {
+  const tensors: TensorToWrite[] = modelWeights(configOf(type)).map(({ tensor, shape, role }, i) => {
     const norm = role === "norm";
     const [rows, columns] = norm ? [1, shape[0]] : (shape as readonly [number, number]);
     const data = norm ? fileDtypes.f32.encode(values(columns, i)) : rowsOf(type, rows, columns, i + 1);
-    spoil(ggufName(name), data);
-    return { name: ggufName(name), shape, type: norm ? fileDtypes.f32 : type, data: () => data };
+    spoil(tensor, data);
+    return { name: tensor, shape, type: norm ? fileDtypes.f32 : type, data: () => data };
   });
   const file = path.join(directory, `${type.name}.gguf`);
   await writeGguf(file, METADATA, tensors);
@@ -104,7 +104,7 @@ describe.each(Object.values(fileDtypes))("a file of $ggufName", (type) => {
       const place = engine.place(spec.name);
       if (spec.role === "norm") continue;
       const [n, k] = spec.shape as readonly [number, number];
-      const tensor = file.gguf.tensors.get(ggufName(spec.name))!;
+      const tensor = file.gguf.tensors.get(spec.tensor)!;
       const bytes = await file.gguf.readRows(tensor, 0, n);
       const packed = packedDtypes[place.value.dtype as PackedDtypeName];
       expect(packed.name).toBe(type.packed);
