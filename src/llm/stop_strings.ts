@@ -9,7 +9,7 @@ export class StopStrings {
     this.strings = strings;
   }
 
-  /** The text that no stop string can take back any more. Of several that are found at once, the one that begins first counts. */
+  /** The text that no stop string can take back any more. The one that is complete first counts, of several at once the one that begins first. */
   push(text: string): string {
     if (this.found) return "";
     const all = this.held + text;
