@@ -6,7 +6,8 @@
  *   q8_0   D/32 blocks of 36 B:  f32 scale │ 32 × int8        value = scale·int8
  *          scale = absmax/127, int8 = round-half-even(x·(127/absmax)), all 0 where absmax is 0
  */
-import { PAGE, PAGE_HALF_SIGNED, PAGE_INFINITY, PAGE_QUANT_MAX, PAGE_TWO_112, PAGE_TWO_16 } from "./constants";
+import { PAGE, PAGE_QUANT_MAX, PAGE_TWO_112 } from "./constants";
+import { PAGE_HALF_INFINITY, PAGE_HALF_LARGEST, PAGE_HALF_REST, PAGE_HALF_SIGNED } from "./constants";
 import { check_units, extent } from "./extent";
 import {
   ERROR_DIMENSION,
@@ -136,14 +137,31 @@ export function decode_rows(dtype: i32, from: usize, stride: usize, rows: usize,
 
 /** Exact, infinities and NaN included; D is a multiple of 4. */
 function decode_f16(from: usize, bytes: usize, out: usize): void {
-  const mask = v128.load(PAGE + PAGE_HALF_SIGNED), bias = v128.load(PAGE + PAGE_TWO_112);
-  const beyond = v128.load(PAGE + PAGE_TWO_16), infinity = v128.load(PAGE + PAGE_INFINITY);
-  for (let i: usize = 0; i < bytes; i += 16) {
-    // Sign, exponent and fraction where f32 has them; the exponent bias differs by 112.
-    const bits = v128.and(i32x4.shl(v128.load16x4_s(from + (i >> 1)), 13), mask);
-    const value = f32x4.mul(bits, bias);
-    v128.store(out + i, v128.or(value, v128.and(f32x4.ge(f32x4.abs(value), beyond), infinity)));
+  const signed = v128.load(PAGE + PAGE_HALF_SIGNED), rest = v128.load(PAGE + PAGE_HALF_REST);
+  const largest = v128.load(PAGE + PAGE_HALF_LARGEST), infinity = v128.load(PAGE + PAGE_HALF_INFINITY);
+  const bias = v128.load(PAGE + PAGE_TWO_112);
+  let i: usize = 0;
+  for (; i + 32 <= bytes; i += 32) {
+    const h = v128.load(from + (i >> 1));
+    const upper = upper_words(h, signed, rest, largest, infinity), lower = i16x8.shl(h, 13);
+    v128.store(out + i, f32x4.mul(v128.shuffle<i16>(lower, upper, 0, 8, 1, 9, 2, 10, 3, 11), bias));
+    v128.store(out + i, f32x4.mul(v128.shuffle<i16>(lower, upper, 4, 12, 5, 13, 6, 14, 7, 15), bias), 16);
   }
+  if (i == bytes) return;
+  const h = v128.load64_zero(from + (i >> 1));
+  const upper = upper_words(h, signed, rest, largest, infinity), lower = i16x8.shl(h, 13);
+  v128.store(out + i, f32x4.mul(v128.shuffle<i16>(lower, upper, 0, 8, 1, 9, 2, 10, 3, 11), bias));
+}
+
+/**
+ * Upper 16 bits of halves as f32, times 2⁻¹¹²: sign, exponent and fraction three bits further down; all ones in the
+ * exponent of what is not finite.
+ */
+// @ts-ignore: decorator
+@inline
+function upper_words(h: v128, signed: v128, rest: v128, largest: v128, infinity: v128): v128 {
+  const special = v128.and(i16x8.gt_s(v128.and(h, rest), largest), infinity);
+  return v128.or(v128.and(i16x8.shr_s(h, 3), signed), special);
 }
 
 function decode_q8_0(from: usize, bytes: usize, out: usize): void {

@@ -37,8 +37,10 @@ export const PAGE_GELU_SLOPE: usize = 752; // 2·√(2/π)
 export const PAGE_GELU_CUBIC: usize = 768; // 0.044715
 export const PAGE_GELU_CUBIC_3: usize = 784; // three times that
 // the f16 KV cache, see cache.ts
-export const PAGE_HALF_SIGNED: usize = 3072; // i32x4: sign, and exponent and fraction of a half in f32's places
-export const PAGE_TWO_16: usize = 3088; // f32x4: 2¹⁶, above the largest half
+export const PAGE_HALF_SIGNED: usize = 3072; // i16x8: sign, and exponent and fraction of a half where f32 has them
+export const PAGE_HALF_REST: usize = 3088; // i16x8: all but the sign
+export const PAGE_HALF_LARGEST: usize = 3104; // i16x8: the largest finite half
+export const PAGE_HALF_INFINITY: usize = 3120; // i16x8: the upper half of f32's infinity
 
 /** Writes the page; called by open(), before any plan runs. */
 export function write_constants(): void {
@@ -51,8 +53,10 @@ export function write_constants(): void {
   v128.store(PAGE + PAGE_SIXTEEN, i8x16.splat(16));
   v128.store(PAGE + PAGE_THIRTY_TWO, i8x16.splat(32));
   v128.store(PAGE + PAGE_FORTY_EIGHT, i8x16.splat(48));
-  v128.store(PAGE + PAGE_HALF_SIGNED, i32x4.splat(0x8fffe000));
-  splat(PAGE_TWO_16, 65536);
+  v128.store(PAGE + PAGE_HALF_SIGNED, i16x8.splat(-0x7001));
+  v128.store(PAGE + PAGE_HALF_REST, i16x8.splat(0x7fff));
+  v128.store(PAGE + PAGE_HALF_LARGEST, i16x8.splat(0x7bff));
+  v128.store(PAGE + PAGE_HALF_INFINITY, i16x8.splat(0x7f80));
   write_exp_constants();
 }
 
