@@ -17,7 +17,7 @@ const HEADER_MAX = 1 << 26;
 /** Least bytes that are read at once. */
 const WINDOW = 1 << 16;
 /** A window that was too small becomes so many times larger at most, so that lies about counts cost little. */
-const GROWTH = 8;
+const GROWTH = 4;
 /** Arrays of arrays exist in the format, deep or many ones only in hostile files. */
 const NESTING_MAX = 4;
 const LISTS_MAX = 1 << 16;
@@ -45,7 +45,7 @@ export class Reader {
   position = 0;
   readonly fileSize: number;
   readonly #source: FileSource;
-  #bytes = new Uint8Array(0);
+  #bytes: Uint8Array = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
   /** Where the window starts in the file. */
   #start = 0;
@@ -76,8 +76,8 @@ export class Reader {
     const length = Math.min(wanted, this.#end - this.position);
     this.#bytes = new Uint8Array(0);
     this.#start = this.position;
-    this.#bytes = new Uint8Array(await this.#source.read(this.position, length));
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#bytes = await this.#source.read(this.position, length);
+    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, length);
   }
 
   /** Where a header ends at the latest. */

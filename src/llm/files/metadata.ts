@@ -67,14 +67,19 @@ export class Metadata {
     for (const [key, value] of entries) this.entries.set(key, value);
   }
 
-  /** An array of strings in the form that files have; `entries` gets a value that makes an array of it at every use. */
+  /** An array of strings in the form that files have; `entries` gets a value that is made when it is asked for, and forgotten when memory is short. */
   setStrings(key: string, list: StringList): void {
     this.#strings.set(key, list);
+    let made: WeakRef<string[]> | undefined;
     this.entries.set(key, {
       type: "array",
       of: "string",
       get value() {
-        return list.toArray();
+        const known = made?.deref();
+        if (known) return known;
+        const strings = list.toArray();
+        made = new WeakRef(strings);
+        return strings;
       },
     });
   }
@@ -129,7 +134,6 @@ export class Metadata {
     throw this.#mismatch(key, "a bool");
   }
 
-  /** A new array at every call. */
   strings(key: string): string[] {
     const entry = this.entries.get(key);
     if (entry?.type === "array" && entry.of === "string") return entry.value as string[];
