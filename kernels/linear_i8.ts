@@ -1,6 +1,6 @@
 /**
  * y = x·Wᵀ with x in quantize records: exact integer dot products a block of 32, then in f32 (see tiles_i8.ts). One row
- * runs over packed weights; for two and more a group of 8 outputs is unpacked into scratch once. Both give the same bits.
+ * runs over packed weights; for two and more a group of 8 outputs is unpacked into scratch once, to the same bits.
  */
 import {
   block_size, group_bytes, has_min, Q4_0_R8, Q4_1_R8, Q4_K_R8, Q5_0_R8, Q5_1_R8, Q5_K_R8, Q6_K_R8, Q8_0_R8,
@@ -23,7 +23,8 @@ const EDGE_BYTES: usize = 64;
 
 /** One row over `w`, or two, `pitch` bytes apart, over `unpacked`. */
 function tile(
-  dtype: i32, rows: i32, blocks: i32, w: usize, unpacked: usize, x: usize, pitch: usize, y: usize, below: usize, acc: bool,
+  dtype: i32, rows: i32, blocks: i32, w: usize, unpacked: usize, x: usize, pitch: usize, y: usize, below: usize,
+  acc: bool,
 ): void {
   if (rows == 1) row_i8(dtype, blocks, w, x, y, acc);
   else if (dtype == Q6_K_R8) pair_i8_factors(blocks, unpacked, x, pitch, y, below, acc);

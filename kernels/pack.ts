@@ -79,7 +79,8 @@ function pack_header(dtype: i32, file: usize, to: usize, r: usize): void {
   if (dtype == Q5_1_R8) store<u16>(to + (r << 1), load<u16>(file, 2), 32);
   if (dtype == Q4_1_R8 || dtype == Q4_K_R8 || dtype == Q5_K_R8) store<f32>(d, f16_to_f32(load<u16>(file, 2)), 32);
   if (dtype == Q4_K_R8 || dtype == Q5_K_R8) pack_k_scales(file + 4, to + 64 + r);
-  if (dtype == Q6_K_R8) for (let sub: usize = 0; sub < 16; sub++) store<u8>(to + 32 + (sub << 3) + r, load<u8>(file + 192 + sub));
+  if (dtype != Q6_K_R8) return;
+  for (let sub: usize = 0; sub < 16; sub++) store<u8>(to + 32 + (sub << 3) + r, load<u8>(file + 192 + sub));
 }
 
 /** Eight scales and eight minimums of 6 bits to bytes, 8 bytes apart; the mins 64 bytes after the scales. */
@@ -97,10 +98,11 @@ function pack_k_scales(file: usize, to: usize): void {
 // @ts-ignore: decorator
 @inline
 function integers(dtype: i32, file: usize, sub: i32, half: usize): v128 {
-  if (dtype == Q4_0_R8) return nibbles_of(file + 2, <i32>half << 2);
-  if (dtype == Q4_1_R8) return nibbles_of(file + 4, <i32>half << 2);
-  if (dtype == Q5_0_R8) return v128.or(nibbles_of(file + 6, <i32>half << 2), fifth_bits(load<u16>(file + 2 + (half << 1))));
-  if (dtype == Q5_1_R8) return v128.or(nibbles_of(file + 8, <i32>half << 2), fifth_bits(load<u16>(file + 4 + (half << 1))));
+  const shift = <i32>half << 2, pair = half << 1;
+  if (dtype == Q4_0_R8) return nibbles_of(file + 2, shift);
+  if (dtype == Q4_1_R8) return nibbles_of(file + 4, shift);
+  if (dtype == Q5_0_R8) return v128.or(nibbles_of(file + 6, shift), fifth_bits(load<u16>(file + pair, 2)));
+  if (dtype == Q5_1_R8) return v128.or(nibbles_of(file + 8, shift), fifth_bits(load<u16>(file + pair, 4)));
   const l = half << 4;
   if (dtype == Q6_K_R8) {
     const part = <usize>(sub >> 2), quarter = sub & 3;

@@ -7,8 +7,8 @@
  * Every sum is exact in f32 as in i32: |Σ w·x| ≤ 32 · 128 · 127 < 2²⁰; of q6_k ≤ 2 · 128 · 16 · 32 · 127 < 2²⁴.
  */
 import {
-  factors, has_min, header_at, high, low, mins, next, nibbles_at, Q4_0_R8, Q4_1_R8, Q4_K_R8, Q5_0_R8, Q5_1_R8, Q5_K_R8,
-  Q6_K_R8, Q8_0_R8, scales, upper, upper_mask, zero_point, zero_shift,
+  block_bytes, factors, has_min, header_at, high, low, mins, next, nibbles_at, Q4_0_R8, Q4_1_R8, Q4_K_R8,
+  Q5_0_R8, Q5_1_R8, Q5_K_R8, Q6_K_R8, Q8_0_R8, scales, upper, upper_mask, zero_point, zero_shift,
 } from "./blocks";
 import { PAGE, PAGE_NIBBLE } from "./constants";
 import { RECORD_BYTES, RECORD_HEADER } from "./quantize";
@@ -112,7 +112,7 @@ function row_q8_0(blocks: i32, w: usize, x: usize, y: usize, acc: bool): void {
   const zero = i32x4.splat(0);
   let y0 = zero, y1 = zero;
   if (acc) { y0 = v128.load(y); y1 = v128.load(y, 16); }
-  for (; blocks > 0; blocks--, w += 288, x += RECORD_BYTES) {
+  for (; blocks > 0; blocks--, w += block_bytes(Q8_0_R8), x += RECORD_BYTES) {
     let a0 = zero, a1 = zero, a2 = zero, a3 = zero, v = x;
     const end = w + 256;
     for (let c = w; c < end; c += 32, v += 16) {
@@ -150,7 +150,8 @@ function pair(
     z0 = scale(z0, join(b0, b1), w0, r); z1 = scale(z1, join(b2, b3), w1, r);
     if (header == 64) {
       const m0 = v128.load(w, 32), m1 = v128.load(w, 48);
-      const sx = f32x4.mul(s, f32x4.convert_i32x4_s(x_sum(x))), rx = f32x4.mul(r, f32x4.convert_i32x4_s(x_sum(x + other)));
+      const sx = f32x4.mul(s, f32x4.convert_i32x4_s(x_sum(x)));
+      const rx = f32x4.mul(r, f32x4.convert_i32x4_s(x_sum(x + other)));
       y0 = multiply_add(y0, m0, sx); y1 = multiply_add(y1, m1, sx);
       z0 = multiply_add(z0, m0, rx); z1 = multiply_add(z1, m1, rx);
     }

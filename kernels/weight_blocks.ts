@@ -22,7 +22,8 @@ function min_or_none(dtype: i32, group: usize, b: i32, rows: usize): v128 {
 // @ts-ignore: decorator
 @inline
 function panel_instance(dtype: i32, w: usize, k: i32, unit: i32, from: i32, depth: i32, out: usize): void {
-  const nibble = v128.load(PAGE + PAGE_NIBBLE), above = upper_mask(dtype), zero = zero_point(dtype), min = has_min(dtype);
+  const nibble = v128.load(PAGE + PAGE_NIBBLE), above = upper_mask(dtype), zero = zero_point(dtype);
+  const min = has_min(dtype);
   const last = (from + depth) >> 5;
   for (let half: usize = 0; half < 2; half++) {
     const group = w + (<usize>(unit << 1) + half) * group_bytes(dtype, k);
@@ -49,7 +50,8 @@ function panel_instance(dtype: i32, w: usize, k: i32, unit: i32, from: i32, dept
 // @ts-ignore: decorator
 @inline
 function columns_instance(dtype: i32, w: usize, k: i32, unit: i32, from: i32, depth: i32, out: usize): void {
-  const nibble = v128.load(PAGE + PAGE_NIBBLE), above = upper_mask(dtype), zero = zero_point(dtype), min = has_min(dtype);
+  const nibble = v128.load(PAGE + PAGE_NIBBLE), above = upper_mask(dtype), zero = zero_point(dtype);
+  const min = has_min(dtype);
   const pitch = group_bytes(dtype, k), b = unit >> 1, sixteen = unit & 1;
   let group = w + <usize>(from >> 3) * pitch;
   for (; depth > 0; depth -= 8, group += pitch, out += PANEL_ROW << 3) {

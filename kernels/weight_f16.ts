@@ -68,8 +68,10 @@ export function columns_halves(dtype: i32, w: usize, k: i32, unit: i32, from: i3
       store_transposed(v0, v1, v2, v3, out + (<usize>c << 2), PANEL_ROW);
     }
     for (; c < 16; c++, half += HALF_ROW)
-      for (let i: usize = 0; i < 4; i++)
-        store<f32>(out + i * PANEL_ROW + (<usize>c << 2), c < columns ? widen_one(dtype, load<u16>(half + (i << 1))) : 0);
+      for (let i: usize = 0; i < 4; i++) {
+        const value = c < columns ? widen_one(dtype, load<u16>(half + (i << 1))) : 0;
+        store<f32>(out + i * PANEL_ROW + (<usize>c << 2), value);
+      }
   }
 }
 

@@ -2,9 +2,8 @@
  * q8_0_r8: 8 output rows × 32 k in 288 bytes, blocks ordered [N/8][K/32], N padded to a multiple of 16:
  *   8 f32 scales │ 8 chunks of 32 B; chunk c: rows 0–3 × k 4c…4c+3, then rows 4–7, row-major int8
  */
+import { block_bytes, Q8_0_R8 } from "./blocks";
 import { PANEL_ROW } from "./panels";
-
-const Q8_0_R8_BYTES: usize = 288;
 
 /**
  * Four rows × four k of int8, row-major, row r times lane r of `scale` [+ lane r of `min`], into four steps of a panel:
@@ -47,11 +46,11 @@ function scaled(ints: v128, scale: v128, has_min: bool, min: v128): v128 {
 export function panel_q8_0_r8(w: usize, k: i32, unit: i32, from: i32, depth: i32, out: usize): void {
   const blocks = <usize>(k >> 5);
   for (let half: usize = 0; half < 2; half++) {
-    let block = w + ((<usize>(unit << 1) + half) * blocks + <usize>(from >> 5)) * Q8_0_R8_BYTES;
+    let block = w + ((<usize>(unit << 1) + half) * blocks + <usize>(from >> 5)) * block_bytes(Q8_0_R8);
     let to = out + (half << 5);
-    for (let d = 0; d < depth; d += 32, block += Q8_0_R8_BYTES) {
+    for (let d = 0; d < depth; d += 32, block += block_bytes(Q8_0_R8)) {
       const s0 = v128.load(block), s1 = v128.load(block, 16);
-      const end = block + Q8_0_R8_BYTES;
+      const end = block + block_bytes(Q8_0_R8);
       for (let chunk = block + 32; chunk < end; chunk += 32, to += PANEL_ROW << 2) {
         store_by_k(v128.load(chunk), s0, false, s0, to);
         store_by_k(v128.load(chunk, 16), s1, false, s1, to + 16);
@@ -62,8 +61,8 @@ export function panel_q8_0_r8(w: usize, k: i32, unit: i32, from: i32, depth: i32
 
 /** out[d][c] = w[from + d][16·unit + c]; `from` is a multiple of 8; whole groups of 8 rows are written. */
 export function columns_q8_0_r8(w: usize, k: i32, unit: i32, from: i32, depth: i32, out: usize): void {
-  const pitch = <usize>(k >> 5) * Q8_0_R8_BYTES;
-  let block = w + <usize>(from >> 3) * pitch + <usize>(unit >> 1) * Q8_0_R8_BYTES;
+  const pitch = <usize>(k >> 5) * block_bytes(Q8_0_R8);
+  let block = w + <usize>(from >> 3) * pitch + <usize>(unit >> 1) * block_bytes(Q8_0_R8);
   for (; depth > 0; depth -= 8, block += pitch, out += PANEL_ROW << 3) {
     const chunks = block + 32 + (<usize>(unit & 1) << 7); // 16 columns are half a block: 4 chunks
     const s0 = v128.load(block), s1 = v128.load(block, 16);
@@ -77,8 +76,8 @@ export function columns_q8_0_r8(w: usize, k: i32, unit: i32, from: i32, depth: i
 /** y[k] = row `row`. */
 export function row_q8_0_r8(w: usize, k: i32, row: i32, y: usize): void {
   const r = <usize>(row & 7);
-  let block = w + <usize>(row >> 3) * <usize>(k >> 5) * Q8_0_R8_BYTES;
-  for (; k > 0; k -= 32, block += Q8_0_R8_BYTES) {
+  let block = w + <usize>(row >> 3) * <usize>(k >> 5) * block_bytes(Q8_0_R8);
+  for (; k > 0; k -= 32, block += block_bytes(Q8_0_R8)) {
     const scale = load<f32>(block + (r << 2));
     for (let i: usize = 0; i < 32; i++, y += 4)
       store<f32>(y, scale * <f32>load<i8>(block + 32 + (i >> 2 << 5) + (r << 2) + (i & 3)));
