@@ -91,7 +91,7 @@ export const NO_ADAPTER = 0xffffffff;
 export const NO_TARGET = 0xffffffff;
 
 // ── A generation session: a record in io, see session/generate.ts ───────────────────────────────────────────────────
-export const SESSION_BYTES = 64;
+export const SESSION_BYTES = 128;
 export const SESSION_PLAN = 0;
 export const SESSION_BODY_FIRST = 4;
 export const SESSION_BODY_LAST = 8;
@@ -107,6 +107,9 @@ export const SESSION_NEXT_TOKEN = 44;
 export const SESSION_POSITION = 48;
 export const SESSION_ADAPTER = 52;
 export const SESSION_SCALE = 56;
+export const SESSION_END_COUNT = 60; // tokens that end a generation: how many, and they
+export const SESSION_END_TOKENS = 64;
+export const SESSION_ENDS_MAX = 16;
 
 // ── The constant page: 16-byte splats, so that no loop holds a v128 constant ────────────────────────────────────────
 // Entry i is at page + 16·i. Written by `open()` in constants.ts.

@@ -3,7 +3,10 @@
  *
  * A session is a record of words in io, which the host fills once:
  *   plan, first and last instruction of its body, last instruction of its head, rows at once, context,
- *   addresses of token, position, sequence, sequences, output_row, next_token, then the position of the next row, the adapter and its scale (f32).
+ *   addresses of token, position, sequence, sequences, output_row, next_token, then the position of the next row, the adapter and its scale (f32),
+ *   and up to 16 tokens that end a generation.
+ * How tokens are chosen stands in the slots of the control block, 0 where nothing is asked for: seed, temperature, repetition_penalty, top_k,
+ * top_p, min_p (sample.ts).
  */
 import {
   AT_SLOTS,
@@ -18,6 +21,9 @@ import {
   SESSION_BODY_FIRST,
   SESSION_BODY_LAST,
   SESSION_CONTEXT,
+  SESSION_END_COUNT,
+  SESSION_END_TOKENS,
+  SESSION_ENDS_MAX,
   SESSION_HEAD_LAST,
   SESSION_NEXT_TOKEN,
   SESSION_OUTPUT_ROW,
@@ -70,7 +76,10 @@ export function feed(session: usize, tokens: usize, count: u32): i32 {
   return STATUS_DONE;
 }
 
-/** Up to `limit` tokens after a prompt, written to `out`; stops after `end_token`. Returns how many, or −STATUS. */
+/**
+ * Up to `limit` tokens after a prompt, written to `out`; stops after `end_token` (NO_TARGET: none) and after each of the session's end
+ * tokens, which is then the last one written. Returns how many, or −STATUS.
+ */
 export function generate(session: usize, prompt: usize, count: u32, out: usize, limit: u32, end_token: u32): i32 {
   const next = at(session, SESSION_NEXT_TOKEN);
   let status = feed(session, prompt, count);
@@ -78,10 +87,18 @@ export function generate(session: usize, prompt: usize, count: u32, out: usize, 
     if (status != STATUS_DONE) return -status;
     const token = load<u32>(next);
     store<u32>(out + (<usize>made << 2), token);
-    if (token == end_token || made + 1 == limit) return made + 1;
+    if (token == end_token || is_end(session, token) || made + 1 == limit) return made + 1;
     status = feed(session, out + (<usize>made << 2), 1);
   }
   return -status;
+}
+
+function is_end(session: usize, token: u32): bool {
+  const count = min<u32>(load<u32>(session + SESSION_END_COUNT), SESSION_ENDS_MAX);
+  for (let i: u32 = 0; i < count; i++) {
+    if (load<u32>(session + SESSION_END_TOKENS + (<usize>i << 2)) == token) return true;
+  }
+  return false;
 }
 
 /** One sequence of rows, of which the last gives an output. The step counts positions, so that every sampled token draws anew. */

@@ -118,6 +118,7 @@ export class Generator {
       set(layout.SESSION_TOKENS + 4 * i, this.engine.place(name).offset);
     });
     set(layout.SESSION_ADAPTER, layout.NO_ADAPTER);
+    set(layout.SESSION_END_COUNT, 0);
     this.keep(0);
   }
 
@@ -150,6 +151,18 @@ export class Generator {
     repetition_penalty = 1,
   }: Sampling): void {
     this.engine.host.control.setSlots({ temperature, seed, top_k, top_p, min_p, repetition_penalty });
+  }
+
+  /** Writes the tokens that end a generation into the session, for a host that runs the wasm's own loop on this memory. */
+  endTokens(tokens: Iterable<number>): void {
+    const ends = [...tokens];
+    if (ends.length > layout.SESSION_ENDS_MAX)
+      throw new InputError(
+        `generate: ${ends.length} tokens that end a generation; a session holds ${layout.SESSION_ENDS_MAX}`,
+      );
+    const record = this.engine.u32("session");
+    record[layout.SESSION_END_COUNT / 4] = ends.length;
+    record.set(ends, layout.SESSION_END_TOKENS / 4);
   }
 
   /**

@@ -42,6 +42,30 @@ test("its tokens are those of the loop in JavaScript, up to the limit or the end
   expect(generate(0, NEVER)).toBe(0);
 });
 
+test("it ends at any of the session's end tokens, and samples as the slots say", async () => {
+  const { generator, session, prompt, out, call, put, made } = await openSession();
+  const sampling = { temperature: 1.2, top_k: 20, top_p: 0.9, min_p: 0.01, repetition_penalty: 1.3, seed: 9 };
+  const expected: number[] = [];
+  for await (const token of generator.generate(PROMPT, { maxTokens: 8, ...sampling })) expected.push(token);
+  const greedy: number[] = [];
+  for await (const token of generator.generate(PROMPT, { maxTokens: 8 })) greedy.push(token);
+  expect(greedy).not.toEqual(expected);
+  const generate = (ends: number[]) => {
+    generator.reset();
+    generator.sample(sampling);
+    generator.endTokens(ends);
+    put(PROMPT);
+    return call("generate", session, prompt, PROMPT.length, out, 8, NEVER);
+  };
+  expect(generate([])).toBe(8);
+  expect(made(8)).toEqual(expected);
+  const end = expected[4];
+  const length = expected.indexOf(end) + 1;
+  expect(generate([...new Array(15).fill(9999), end])).toBe(length);
+  expect(made(length)).toEqual(expected.slice(0, length));
+  expect(() => generator.endTokens(new Array(17).fill(1))).toThrow(/17 tokens .* holds 16/);
+});
+
 test("each call reports its own failure, whatever failed before", async () => {
   const { generator, session, prompt, out, call, put } = await openSession();
   const errorOf = () => planError(generator.engine.host.memory).record;

@@ -83,6 +83,34 @@ describe.skipIf(!python).each(Object.entries(subjects))(`%s generates${because}`
   });
 });
 
+const sampling = { temperature: 1.1, top_k: 30, top_p: 0.95, min_p: 0.01, repetition_penalty: 1.2, seed: 7 };
+
+describe.skipIf(!python).each(Object.entries(subjects))(`%s samples${because}`, (_name, subject) => {
+  test("with every setting, the same tokens", async () => {
+    const { prompt, count, context } = subject;
+    const file = await subject.open();
+    const generator = await Generator.open(file, { type: "q8_0", context, rows: 4, inProcess: true });
+    const { engine } = generator;
+    generator.sample(sampling);
+    const image = new Uint8Array(engine.host.memory).slice();
+    const [session, tokens] = ["session", "prompt"].map((name) => engine.place(name).offset);
+    const out = tokens + 4 * prompt.length;
+    const { results, dumps } = await runInWasmtime(image, [
+      { call: ["open"] },
+      { write: [tokens, words(...prompt)] },
+      { call: ["generate", session, tokens, prompt.length, out, count, 0xffffffff] },
+      { dump: [out, 4 * count] },
+    ]);
+    expect(results).toEqual([0, count]);
+    const found: number[] = [];
+    for await (const token of generator.generate(prompt, { maxTokens: count, ...sampling }))
+      found.push(token);
+    expect(new Set(found).size).toBeGreaterThan(8);
+    expect(Buffer.compare(dumps[0], words(...found))).toBe(0);
+    if (file.path === stories) await file.source.close();
+  });
+});
+
 const INPUTS = ["token", "position", "sequence", "sequences", "output_row", "target", "weight"];
 
 /** What puts the last micro-batch's inputs and the slots of the last run into another memory. */
