@@ -6,16 +6,16 @@ import path from "node:path";
 import { beforeAll, expect, test } from "vitest";
 
 const repository = path.resolve(import.meta.dirname, "..");
-const program = `import { Generator, openModel, Tokenizer } from "edgewise";
-const file = await openModel(process.argv[2]);
-const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
-const generator = await Generator.open(file, { context: 64, threads: 2 });
-const prompt = tokenizer.encode("I have the honour");
-for await (const token of generator.generate(prompt, { maxTokens: 12, endToken: tokenizer.eos })) {
-  process.stdout.write(tokenizer.decode([token], { continued: true }));
+const program = `import { load } from "edgewise";
+const lm = await load(process.argv[2], { context: 64, threads: 2 });
+for await (const piece of lm.generate("I have the honour", { max_tokens: 12 })) {
+  process.stdout.write(piece.text);
 }
-await generator.close();
-await file.source.close();
+const texts = ["I have the honour to be", "I have the honour of the"];
+const scores = await lm.score(texts);
+const sums = scores.map(({ logprobs }) => logprobs.reduce((sum, value) => (sum ?? 0) + (value ?? 0), 0));
+console.error(lm.usage?.decode_tokens_per_s, Object.fromEntries(texts.map((text, i) => [text, sums[i]])));
+await lm.dispose();
 `;
 
 let project: string;
@@ -74,6 +74,6 @@ test("its types are whole", () => {
   const run = () => execFileSync(compiler, ["-p", project], { encoding: "utf8" });
   expect(run()).toBe("");
   // A compiler that found no types would accept this as well.
-  writeFileSync(path.join(project, "program.ts"), program.replace("maxTokens: 12", 'maxTokens: "12"'));
+  writeFileSync(path.join(project, "program.ts"), program.replace("max_tokens: 12", 'max_tokens: "12"'));
   expect(run).toThrow();
 });
