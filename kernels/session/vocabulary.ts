@@ -5,7 +5,7 @@
  *
  *   header      the words below
  *   records     one per token, 16 bytes: offset of its text, bytes of its text, type, rank
- *               rank (SentencePiece): place in the order of falling scores, equal scores share one; lowest merges first
+ *               rank (SentencePiece): how many tokens have a better score; lowest merges first
  *   bytes       256 words: token of each single byte, NO_TOKEN where there is none
  *   pieces      open hash table of token + 1 (0: free) by the bytes of the text: what merging may produce
  *   specials    the same for tokens that are cut out of the text before anything else (user-defined and control)

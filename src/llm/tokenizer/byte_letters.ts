@@ -6,11 +6,12 @@ const isPrintable = (byte: number) =>
   (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
 
 const letters: string[] = [];
-const bytes = new Map<string, number>();
+/** By the code of the letter. */
+const bytes: (number | undefined)[] = [];
 for (let byte = 0, next = 0x100; byte < 256; byte++) {
   const letter = String.fromCodePoint(isPrintable(byte) ? byte : next++);
   letters.push(letter);
-  bytes.set(letter, byte);
+  bytes[letter.charCodeAt(0)] = byte;
 }
 
 /** Bytes as letters. */
@@ -22,11 +23,12 @@ export function lettersOf(text: Uint8Array): string {
 
 /** Letters as bytes; the first letter that stands for no byte, where there is one. */
 export function bytesOfLetters(text: string): Uint8Array | { unknown: string } {
-  const found: number[] = [];
-  for (const letter of text) {
-    const byte = bytes.get(letter);
-    if (byte === undefined) return { unknown: letter };
-    found.push(byte);
+  // Every letter is one unit of UTF-16.
+  const found = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const byte = bytes[text.charCodeAt(i)];
+    if (byte === undefined) return { unknown: String.fromCodePoint(text.codePointAt(i)!) };
+    found[i] = byte;
   }
-  return Uint8Array.from(found);
+  return found;
 }

@@ -6,6 +6,10 @@ import {
   MODEL_WORDPIECE,
   NO_TOKEN,
   RECORD_BYTES,
+  RECORD_RANK,
+  RECORD_TEXT,
+  RECORD_TEXT_BYTES,
+  RECORD_TYPE,
   SPLIT_EDGEWISE,
   TYPE_CONTROL,
   TYPE_NORMAL,
@@ -94,19 +98,34 @@ export function vocabularySection(vocabulary: Vocabulary): Uint8Array {
     [V_NORMALS, normal ? addForms(section, normal) : 0],
     [V_LENGTHS, addLengths(section, tokens, specials)],
   ];
-  const texts = tokens.map(({ bytes }) => section.add(bytes, 1));
+  const texts = textsOf(tokens);
+  const textsAt = section.add(texts);
   const bytes = section.bytes();
   const view = new DataView(bytes.buffer);
   for (const [at, word] of words) view.setUint32(at, word, true);
   view.setUint32(V_BYTES, bytes.length, true);
   const ranks = ranksByScore(vocabulary);
+  let at = textsAt;
   tokens.forEach((token, id) => {
-    const record = [texts[id], token.bytes.length, token.type, ranks[id]];
-    record.forEach((word, i) => {
-      view.setUint32(recordsAt + id * RECORD_BYTES + 4 * i, word, true);
-    });
+    const record = recordsAt + id * RECORD_BYTES;
+    view.setUint32(record + RECORD_TEXT, at, true);
+    view.setUint32(record + RECORD_TEXT_BYTES, token.bytes.length, true);
+    view.setUint32(record + RECORD_TYPE, token.type, true);
+    view.setUint32(record + RECORD_RANK, ranks[id], true);
+    at += token.bytes.length;
   });
   return bytes;
+}
+
+/** The bytes of all tokens, one after another. */
+function textsOf(tokens: Token[]): Uint8Array {
+  const texts = new Uint8Array(tokens.reduce((sum, { bytes }) => sum + bytes.length, 0));
+  let at = 0;
+  for (const { bytes } of tokens) {
+    texts.set(bytes, at);
+    at += bytes.length;
+  }
+  return texts;
 }
 
 /** Parts of the section one after another, each at a multiple of 8 unless told otherwise. */
@@ -204,14 +223,21 @@ function addForms(section: SectionWriter, { forms }: NormalForms): number {
   return section.add(Uint32Array.of(forms.length, 0, ...entries));
 }
 
-/** Place of each token's score from the best down; equal scores share a place. */
+/** Of each token, how many have a better score: the lowest merges first, equal scores share a rank. */
 function ranksByScore({ tokens, scores }: Vocabulary): Uint32Array {
   const ranks = new Uint32Array(tokens.length);
   if (scores.length === 0) return ranks;
-  const order = tokens.map((_, id) => id).sort((a, b) => scores[b] - scores[a]);
-  for (let i = 1; i < order.length; i++) {
-    const same = scores[order[i]] === scores[order[i - 1]];
-    ranks[order[i]] = ranks[order[i - 1]] + (same ? 0 : 1);
+  const sorted = Float64Array.from(scores).sort();
+  for (let id = 0; id < ranks.length; id++) {
+    // First place behind all that are not better.
+    let low = 0;
+    let high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sorted[middle] > scores[id]) high = middle;
+      else low = middle + 1;
+    }
+    ranks[id] = sorted.length - low;
   }
   return ranks;
 }

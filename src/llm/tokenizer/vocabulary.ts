@@ -183,6 +183,7 @@ function readTypes(metadata: Metadata, count: number): ArrayLike<number> {
 }
 
 function checkDuplicates(metadata: Metadata, texts: string[]): void {
+  if (new Set(texts).size === texts.length) return;
   const ids = new Map<string, number>();
   texts.forEach((text, id) => {
     const before = ids.get(text);
