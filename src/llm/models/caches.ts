@@ -88,8 +88,9 @@ export function canRewind(layers: readonly LayerCache[], highest: number, positi
   const lost = (capacity: number) => Math.max(0, highest - capacity);
   return (
     position === 0 ||
-    layers.every(({ capacity, context, window }) =>
-      capacity < context && lost(capacity) > 0 ? position - window + 1 >= lost(capacity) : true,
-    )
+    layers.every(({ capacity, context, window }) => {
+      const keeps = capacity >= context || window === 1 || lost(capacity) === 0;
+      return keeps || position - window + 1 >= lost(capacity);
+    })
   );
 }
