@@ -20,8 +20,22 @@ import {
 
 /** FNV-1a with a last mix, so that the low bits depend on every byte. src/llm/tokenizer/hash.ts computes the same. */
 function hash_bytes(text: usize, bytes: usize): u32 {
-  let hash: u32 = 0x811c9dc5;
-  for (let i: usize = 0; i < bytes; i++) hash = (hash ^ load<u8>(text + i)) * 0x01000193;
+  let hash = HASH_OF_NOTHING;
+  for (let i: usize = 0; i < bytes; i++) hash = with_byte(hash, load<u8>(text + i));
+  return mixed(hash);
+}
+
+const HASH_OF_NOTHING: u32 = 0x811c9dc5;
+
+// @ts-ignore: decorator
+@inline
+function with_byte(hash: u32, byte: u32): u32 {
+  return (hash ^ byte) * 0x01000193;
+}
+
+// @ts-ignore: decorator
+@inline
+function mixed(hash: u32): u32 {
   return hash ^ (hash >> 15);
 }
 
@@ -30,10 +44,10 @@ function hash_pair(left: u32, right: u32): u32 {
   return hash ^ (hash >> 15);
 }
 
-/** The token in the table at `slots` whose text is these bytes. */
-function find(tables: usize, slots: usize, mask: u32, text: usize, bytes: usize): u32 {
+/** The token in the table at `slots` whose text is these bytes, which have this hash. */
+function find(tables: usize, slots: usize, mask: u32, hash: u32, text: usize, bytes: usize): u32 {
   const records = tables + <usize>load<u32>(tables, V_RECORDS);
-  let slot = hash_bytes(text, bytes) & mask;
+  let slot = hash & mask;
   let entry = load<u32>(slots + (<usize>slot << 2));
   while (entry != 0) {
     const record = records + <usize>(entry - 1) * RECORD_BYTES;
@@ -48,7 +62,29 @@ function find(tables: usize, slots: usize, mask: u32, text: usize, bytes: usize)
 /** The piece with these bytes. */
 export function piece(tables: usize, text: usize, bytes: usize): u32 {
   if (bytes > <usize>load<u32>(tables, V_LONGEST)) return NO_TOKEN;
-  return find(tables, tables + <usize>load<u32>(tables, V_PIECES), load<u32>(tables, V_PIECES_MASK), text, bytes);
+  const slots = tables + <usize>load<u32>(tables, V_PIECES);
+  return find(tables, slots, load<u32>(tables, V_PIECES_MASK), hash_bytes(text, bytes), text, bytes);
+}
+
+/** The longest piece that these bytes begin with; one pass, because the hash of a prefix goes on to the next. */
+export function longest_piece(tables: usize, text: usize, bytes: usize): u32 {
+  const slots = tables + <usize>load<u32>(tables, V_PIECES);
+  const mask = load<u32>(tables, V_PIECES_MASK);
+  const limit = min(bytes, <usize>load<u32>(tables, V_LONGEST));
+  let hash = HASH_OF_NOTHING;
+  let found = NO_TOKEN;
+  for (let length: usize = 1; length <= limit; length++) {
+    hash = with_byte(hash, load<u8>(text + length - 1));
+    const token = find(tables, slots, mask, mixed(hash), text, length);
+    if (token != NO_TOKEN) found = token;
+  }
+  return found;
+}
+
+/** Bytes of a token's text. */
+export function text_bytes(tables: usize, token: u32): usize {
+  const records = tables + <usize>load<u32>(tables, V_RECORDS);
+  return <usize>load<u32>(records + <usize>token * RECORD_BYTES, RECORD_TEXT_BYTES);
 }
 
 /** The longest special token that starts at `at`; control tokens and their like only if `control`. */
@@ -63,7 +99,7 @@ export function special_at(tables: usize, at: usize, end: usize, control: bool):
   for (let i: u32 = 1; i <= lengths; i++) {
     const bytes = <usize>load<u32>(list + (<usize>i << 2));
     if (at + bytes > end) continue;
-    const token = find(tables, slots, mask, at, bytes);
+    const token = find(tables, slots, mask, hash_bytes(at, bytes), at, bytes);
     if (token == NO_TOKEN) continue;
     if (control || load<u32>(records + <usize>token * RECORD_BYTES, RECORD_TYPE) == TYPE_USER_DEFINED) return token;
   }

@@ -7,7 +7,7 @@
  * Work memory: the word, a space in front of it, in UTF-8. Pieces that begin a word have that space, others do not.
  */
 import { character_bytes, class_at, classes_of, code_point } from "./characters";
-import { piece } from "./lookup";
+import { longest_piece, text_bytes } from "./lookup";
 import { append } from "./merge";
 import {
   CLASS_ALONE,
@@ -17,15 +17,12 @@ import {
   NO_TOKEN,
   TOKENIZE_WORK_FIXED,
   TOKENIZE_WORK_SMALL,
-  V_LONGEST,
   V_NORMALS,
   V_UNKNOWN,
 } from "./vocabulary";
 
 /** A word of more characters is unknown (max_input_chars_per_word). Each has at most 4 bytes, a last one at most 4 parts. */
 const WORD_CHARACTERS: u32 = 100;
-
-const NO_PIECES: i32 = -1000; // no TOKENIZE_* code
 
 /** Appends the tokens of [begin, end); returns the new count or a negative TOKENIZE_* code. */
 export function wordpiece(
@@ -109,14 +106,14 @@ function put_three(point: u32, to: usize): void {
 /** Appends the pieces of the word that ends at `to`; nothing where there is no word. */
 function word(tables: usize, work: usize, to: usize, out: usize, first: i32, capacity: i32): i32 {
   if (to == work + 1) return first;
-  let count = too_long(work, to) ? NO_PIECES : first;
+  if (too_long(work, to)) return append(load<u32>(tables, V_UNKNOWN), out, first, capacity);
+  let count = first;
   let at = work;
   while (at < to && count >= 0) {
-    let bytes = min(to - at, <usize>load<u32>(tables, V_LONGEST));
-    let token = piece(tables, at, bytes);
-    while (token == NO_TOKEN && bytes > 1) token = piece(tables, at, --bytes);
-    count = token == NO_TOKEN ? NO_PIECES : append(token, out, count, capacity);
-    at += bytes;
+    const token = longest_piece(tables, at, to - at);
+    if (token == NO_TOKEN) return append(load<u32>(tables, V_UNKNOWN), out, first, capacity);
+    count = append(token, out, count, capacity);
+    at += text_bytes(tables, token);
   }
-  return count == NO_PIECES ? append(load<u32>(tables, V_UNKNOWN), out, first, capacity) : count;
+  return count;
 }

@@ -109,11 +109,40 @@ describe("byte-level vocabularies", () => {
     expect(refusal(byteLevel({ merges: ["ab", "ab c"] }))).toContain('merge 0 is "ab", must be two tokens');
     expect(refusal(byteLevel({ merges: [" ab"] }))).toContain('merge 0 is " ab", must be two tokens');
     expect(refusal(byteLevel({ merges: ["a b", "a b"] }))).toContain('merges 0 and 1 are both "a b"');
+    expect(refusal(byteLevel({ merges: ["a b", "ab "] }))).toContain('merge 1 is "ab ", must be two tokens');
+    expect(refusal(byteLevel({ merges: ["abc abc"] }))).toContain(
+      'needs the token "abcabc", which is missing',
+    );
+    const control = Int32Array.from({ length: 258 }, (_, id) => (id === 256 ? 3 : 1));
+    expect(refusal(byteLevel({ token_type: control }))).toContain(
+      'merge 0 "a b" makes the control token 256',
+    );
+    expect(refusal(byteLevel({ tokens: [...letters, "ab", "ab"] }))).toContain(
+      'tokens 256 and 257 are both "ab"',
+    );
+    expect(refusal(byteLevel({ eos_token_id: 258 }))).toContain(
+      '"tokenizer.ggml.eos_token_id" is 258, the vocabulary has 258 tokens',
+    );
+    const long = [...letters, "ab", "abc", "x".repeat(2049)];
+    expect(refusal(byteLevel({ tokens: long }))).toContain("token 258 has 2049 bytes, at most 2048");
     expect(refusal(byteLevel({ tokens: letters.filter((letter) => letter !== "a"), merges: [] }))).toContain(
       "no token stands for byte 97",
     );
     expect(refusal(byteLevel({ tokens: [...letters, "中"], merges: [] }))).toContain(
       'has "中", which stands for no byte',
     );
+  });
+});
+
+describe("WordPiece vocabularies", () => {
+  it("are refused with the reason", () => {
+    const wordpiece = (changes: Values = {}) =>
+      metadataOf({ model: "bert", tokens: ["[UNK]", "▁a", "b"], unknown_token_id: 0, ...changes });
+    expect(Tokenizer.fromGguf(wordpiece()).encode("ab a c")).toEqual([1, 2, 1, 0]);
+    expect(refusal(wordpiece({ unknown_token_id: 2 ** 32 - 1 }))).toContain(
+      "needs a token for unknown words",
+    );
+    expect(refusal(wordpiece({ unknown_token_id: 3 }))).toContain("is 3, the vocabulary has 3 tokens");
+    expect(refusal(wordpiece({ cls_token_id: 9 }))).toContain('"tokenizer.ggml.cls_token_id" is 9');
   });
 });

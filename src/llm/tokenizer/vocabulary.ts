@@ -72,8 +72,9 @@ const MODELS: Readonly<Record<string, Vocabulary["model"]>> = {
   gpt2: "byte-level",
   bert: "wordpiece",
 };
-/** Special tokens are tried at every place of a text, so their length is bounded. */
+/** Special tokens are tried at every place of a text, and pieces are hashed at every merge, so their lengths are bounded. */
 const SPECIAL_BYTES_MAX = 512;
+const TOKEN_BYTES_MAX = 2048;
 const SPACE_MARK = "\u2581";
 const utf8 = new TextEncoder();
 
@@ -85,7 +86,7 @@ export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
   const types = readTypes(metadata, texts.length);
   checkDuplicates(metadata, texts);
   const tokens = readTokens(metadata, model, texts, types);
-  checkSpecials(metadata, tokens);
+  checkLengths(metadata, tokens);
   const id = (...keys: string[]) => tokenId(metadata, keys, texts.length);
   const unknown = id("unknown");
   const wordpiece = model === "wordpiece";
@@ -96,7 +97,7 @@ export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
     model,
     tokens,
     scores: model === "sentencepiece" ? readScores(metadata, texts.length) : [],
-    merges: model === "byte-level" ? readMerges(metadata, texts) : [],
+    merges: model === "byte-level" ? readMerges(metadata, texts, types) : [],
     byteTokens: wordpiece
       ? new Uint32Array(256).fill(NO_TOKEN)
       : readByteTokens(metadata, tokens, model === "sentencepiece", unknown),
@@ -220,17 +221,20 @@ function letterBytes(metadata: Metadata, text: string, id: number, type: number)
   throw problem(metadata, `token ${id} ${name(text)} has ${name(bytes.unknown)}, which stands for no byte`);
 }
 
-function checkSpecials(metadata: Metadata, tokens: Token[]): void {
+function checkLengths(metadata: Metadata, tokens: Token[]): void {
   tokens.forEach(({ bytes, type }, id) => {
     const special = type === TYPE_CONTROL || type === TYPE_USER_DEFINED || type === TYPE_UNKNOWN;
-    if (special && bytes.length > SPECIAL_BYTES_MAX) {
-      throw problem(metadata, `special token ${id} has ${bytes.length} bytes, at most ${SPECIAL_BYTES_MAX}`);
-    }
+    const most = special ? SPECIAL_BYTES_MAX : TOKEN_BYTES_MAX;
+    if (bytes.length <= most) return;
+    throw problem(
+      metadata,
+      `${special ? "special " : ""}token ${id} has ${bytes.length} bytes, at most ${most}`,
+    );
   });
 }
 
 /** `left right` in GPT-2's letters; both and what they make must be tokens. A merge makes a longer text, so none can be part of itself. */
-function readMerges(metadata: Metadata, texts: string[]): Merge[] {
+function readMerges(metadata: Metadata, texts: string[], types: ArrayLike<number>): Merge[] {
   const ids = new Map(texts.map((text, id) => [text, id]));
   const ranks = new Map<string, number>();
   return metadata.strings("tokenizer.ggml.merges").map((line, rank) => {
@@ -250,6 +254,9 @@ function readMerges(metadata: Metadata, texts: string[]): Merge[] {
         );
       return id;
     });
+    // Else plain text could become a control token.
+    if (types[merged] === TYPE_CONTROL || types[merged] === TYPE_UNKNOWN)
+      throw problem(metadata, `merge ${rank} ${name(line)} makes the control token ${merged}`);
     return { left, right, merged };
   });
 }
