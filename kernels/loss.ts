@@ -7,9 +7,12 @@ import { address, fail, failed, has, scalar } from "./operands";
 import { max_lanes, sum_lanes } from "./simd";
 import { load_lanes, load_tail, replace_tail, store_lanes } from "./tail";
 
+/** Of a vocabulary that is summed by itself: one sum over 262,144 small numbers would lose 10⁻⁴ of them in f32. */
+const PIECE_BYTES: usize = 16384;
+
 /**
  * loss = weight·(lse − logit[target]), lse = ln Σ exp(logit): maximum first, then the sum in four lanes over ascending
- * v and across them.
+ * v, pieces of 4,096 by themselves, and across the lanes.
  * logits (O,V), target u32[O], weight, loss, lse (O). NO_TARGET: loss and lse are 0. Unit: a row.
  */
 export function cross_entropy(o: usize, begin: i32, end: i32, scratch: usize): i32 {
@@ -82,8 +85,16 @@ function log_sum_exp(x: usize, count: usize): f32 {
   for (let i: usize = 0; i < whole; i += 16) largest = f32x4.pmax(largest, v128.load(x + i));
   const top = max_lanes(largest);
   const shift = f32x4.splat(top);
+  let total = f32x4.splat(0);
+  for (let i: usize = 0; i < whole; i += PIECE_BYTES)
+    total = f32x4.add(total, piece_sum(x + i, x + min(i + PIECE_BYTES, whole), shift));
+  if (tail) total = f32x4.add(total, exp_lanes(f32x4.sub(last, shift)));
+  return top + log_scalar(sum_lanes(total));
+}
+
+/** Σ exp(x − shift) from x to end, in four lanes. */
+function piece_sum(x: usize, end: usize, shift: v128): v128 {
   let sum = f32x4.splat(0);
-  for (let i: usize = 0; i < whole; i += 16) sum = f32x4.add(sum, exp_lanes(f32x4.sub(v128.load(x + i), shift)));
-  if (tail) sum = f32x4.add(sum, exp_lanes(f32x4.sub(last, shift)));
-  return top + log_scalar(sum_lanes(sum));
+  for (; x < end; x += 16) sum = f32x4.add(sum, exp_lanes(f32x4.sub(v128.load(x), shift)));
+  return sum;
 }

@@ -1,7 +1,20 @@
-/** SmolLM2 and Gemma on 2,048 tokens of WikiText-2, teacher-forced, beside transformers (float32) and llama.cpp (the file as it is). */
+/**
+ * SmolLM2 and Gemma on 2,048 tokens of WikiText-2, teacher-forced, beside transformers (float32) and llama.cpp (the file as it is).
+ * llama.cpp's own rounding puts its distributions 3e-3 (SmolLM2) and 4e-3 nat (Gemma) from the exact ones, and as far from its own with
+ * another micro-batch; so ours are held against the exact ones, and against llama.cpp's by what they add to that distance.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ModelFile } from "../../src/llm/model_file.ts";
-import { digestOf, missing, openReal, realGolden, realNames, TeacherForced, windowsOf } from "./golden.ts";
+import {
+  digestOf,
+  missing,
+  openReal,
+  type RealGolden,
+  realGolden,
+  realNames,
+  TeacherForced,
+  windowsOf,
+} from "./golden.ts";
 
 const MINUTES = 60_000;
 
@@ -14,6 +27,9 @@ describe.each(realNames)("%s", (name) => {
   const because = missing(name);
   const golden = realGolden(name);
   let file: ModelFile;
+  /** Log-likelihoods with f32 activations of the tokens that llama.cpp finds most likely, row by row, and KL(llama.cpp ‖ these). */
+  const exact: Float32Array[] = [];
+  let exactDivergence = 0;
   beforeAll(async () => {
     if (!because) file = await openReal(name);
   });
@@ -30,6 +46,7 @@ describe.each(realNames)("%s", (name) => {
       const { columns, exact_rows: rows } = golden;
       for (const [index, ids] of windows.entries()) {
         const losses = await model.window(ids, (row, logits) => {
+          if (golden.rows.includes(row)) exact.push(likelihoodsOf(topAt(golden, exact.length).ids, logits));
           const at = rows.indexOf(row);
           if (at < 0) return;
           const place = index * rows.length + at;
@@ -41,6 +58,7 @@ describe.each(realNames)("%s", (name) => {
         nats += losses.reduce((a, b) => a + b, 0);
       }
       await model.close();
+      exactDivergence = meanOf(exact.map((ours, i) => divergence(topAt(golden, i).logp, ours)));
       const mean = nats / golden.nll.exact.length;
       console.log(
         `${name}, f32 activations: ${mean.toFixed(6)} nat, ` +
@@ -52,49 +70,58 @@ describe.each(realNames)("%s", (name) => {
   );
 
   test.skipIf(because)(
-    "as shipped: loses no more than llama.cpp, and is within 2e-3 nat of its distributions",
+    "as shipped: loses no more than llama.cpp, and its distributions are no farther from the exact ones",
     { timeout: 10 * MINUTES },
     async () => {
       const model = await TeacherForced.open(file, "int8", golden.window);
-      const { rows, llamaTop } = golden;
-      let [nats, divergence] = [0, 0];
-      const windows = windowsOf(model.tokenizer, golden);
-      for (const [index, ids] of windows.entries()) {
+      const shipped: Float32Array[] = [];
+      let nats = 0;
+      for (const ids of windowsOf(model.tokenizer, golden)) {
         const losses = await model.window(ids, (row, logits) => {
-          const at = rows.indexOf(row);
-          if (at < 0) return;
-          const from = (index * rows.length + at) * llamaTop.count;
-          divergence += coarseDivergence(
-            llamaTop.ids.subarray(from, from + llamaTop.count),
-            llamaTop.logp.subarray(from, from + llamaTop.count),
-            logits,
-          );
+          if (golden.rows.includes(row))
+            shipped.push(likelihoodsOf(topAt(golden, shipped.length).ids, logits));
         });
         nats += losses.reduce((a, b) => a + b, 0);
       }
       await model.close();
       const increase = nats / golden.nll.exact.length - golden.mean_exact;
       const theirs = golden.mean_llama - golden.mean_exact;
-      const mean = divergence / (windows.length * rows.length);
+      const fromExact = meanOf(shipped.map((ours, i) => divergence(exact[i], ours)));
+      const fromLlama = meanOf(shipped.map((ours, i) => divergence(topAt(golden, i).logp, ours)));
       console.log(
-        `${name}, as shipped: +${increase.toFixed(5)} nat, llama.cpp +${theirs.toFixed(5)}; KL(llama.cpp ‖ ours) ${mean.toExponential(2)}`,
+        `${name}, as shipped: ${increase.toFixed(5)} nat more than exact, llama.cpp ${theirs.toFixed(5)}; KL(exact ‖ ours) ` +
+          `${fromExact.toExponential(2)}, KL(llama.cpp ‖ ours) ${fromLlama.toExponential(2)}, KL(llama.cpp ‖ exact) ${exactDivergence.toExponential(2)}`,
       );
       expect(increase).toBeLessThanOrEqual(theirs);
-      expect(mean).toBeLessThanOrEqual(2e-3);
+      expect(fromExact).toBeLessThanOrEqual(exactDivergence);
+      expect(fromLlama).toBeLessThanOrEqual(exactDivergence + 2e-3);
     },
   );
 });
 
-/** KL divergence over the tokens that are kept and, as one event, all the others. */
-function coarseDivergence(ids: Uint32Array, logp: Float32Array, logits: Float32Array): number {
+/** The tokens that llama.cpp finds most likely at the row of this number, and their log-likelihoods. */
+function topAt({ llamaTop: { ids, logp, count } }: RealGolden, place: number) {
+  const [from, to] = [place * count, (place + 1) * count];
+  return { ids: ids.subarray(from, to), logp: logp.subarray(from, to) };
+}
+
+function likelihoodsOf(ids: Uint32Array, logits: Float32Array): Float32Array {
   const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
   const lse = top + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
-  let [sum, p, q] = [0, 1, 1];
-  ids.forEach((id, i) => {
-    const ours = logits[id] - lse;
-    sum += Math.exp(logp[i]) * (logp[i] - ours);
-    p -= Math.exp(logp[i]);
-    q -= Math.exp(ours);
+  return Float32Array.from(ids, (id) => logits[id] - lse);
+}
+
+/** KL(p ‖ q) over the tokens that are kept and, as one event, all the others. */
+function divergence(p: Float32Array, q: Float32Array): number {
+  let [sum, restP, restQ] = [0, 1, 1];
+  p.forEach((logp, i) => {
+    sum += Math.exp(logp) * (logp - q[i]);
+    restP -= Math.exp(logp);
+    restQ -= Math.exp(q[i]);
   });
-  return p > 1e-12 && q > 1e-12 ? sum + p * Math.log(p / q) : sum;
+  return restP > 1e-9 && restQ > 1e-9 ? sum + restP * Math.log(restP / restQ) : sum;
+}
+
+function meanOf(list: readonly number[]): number {
+  return list.reduce((a, b) => a + b, 0) / list.length;
 }
