@@ -151,7 +151,7 @@ export class LanguageModel {
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<Piece, void> {
     this.#check();
     checkOptions(options);
-    const tokens = typeof prompt === "string" ? this.tokenizer.encode(prompt) : prompt;
+    const tokens = this.#tokensOf(prompt, "generate: the prompt");
     if (!tokens.length)
       throw new InputError("generate: the prompt is empty, and the model has no token that begins a text");
     if (tokens.length > this.context)
@@ -175,7 +175,7 @@ export class LanguageModel {
       throw new InputError(
         "score: the model was loaded with `scoring: false`; load it with { sequences: 1 }",
       );
-    const encoded = texts.map((text) => (typeof text === "string" ? this.tokenizer.encode(text) : text));
+    const encoded = texts.map((text, i) => this.#tokensOf(text, `score: text ${i}`));
     for (const [i, { length }] of encoded.entries())
       if (length > this.context)
         throw new InputError(
@@ -211,6 +211,16 @@ export class LanguageModel {
     await Promise.allSettled([this.#generator.idle(), this.#running]);
     await this.#generator.close();
     await this.file.source.close();
+  }
+
+  #tokensOf(text: string | readonly number[], where: string): readonly number[] {
+    if (typeof text === "string") return this.tokenizer.encode(text);
+    const { vocabulary } = this.file.config;
+    const wrong = text.findIndex((token) => !(Number.isInteger(token) && token >= 0 && token < vocabulary));
+    if (wrong < 0) return [...text];
+    throw new InputError(
+      `${where} has the token ${text[wrong]} at ${wrong}; tokens are whole numbers from 0 to ${vocabulary - 1}`,
+    );
   }
 
   #check(): void {

@@ -125,6 +125,7 @@ describe("generate", () => {
       /prompt has 161 tokens, the context is 160; load the model with a larger one/,
     );
     expect(() => lm.generate([], {})).toThrow(/prompt is empty/);
+    expect(() => lm.generate([5, 1e6], {})).toThrow(/prompt has the token 1000000 at 1; tokens are whole/);
   });
 
   test("log-probabilities of the raw logits, whatever the sampling", async () => {
