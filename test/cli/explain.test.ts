@@ -15,6 +15,7 @@ async function document(...options: string[]) {
 describe("every page is at most 100 columns wide", () => {
   test.each([
     [["--memory", "--plan"]],
+    [["--cache-type", "f16", "--n-ctx", "9000"]],
     [["--mode", "train"]],
     [["--mode", "train", "--rank", "0", "--type", "q8_0", "--memory"]],
     [["--mode", "score", "--type", "q4_0"]],
@@ -34,6 +35,29 @@ test("memory adds up, and is what generate allocates", async () => {
   expect(total).toBe(Math.ceil(sum / 65536) * 65536);
   const { stdout } = await edgewise(["generate", "-m", model, "-n", "2", "--n-ctx", "9", "--json"]);
   expect(JSON.parse(stdout).memory).toEqual(memory);
+});
+
+test("KV cache: kind, type, rows and bytes, within the state", async () => {
+  const { layers, kvHeads, headSize } = tinyConfig;
+  const [f32, f16] = [
+    await document("--n-ctx", "24"),
+    await document("--n-ctx", "24", "--cache-type", "f16"),
+  ];
+  const group = {
+    kind: "full",
+    capacity: 24,
+    caches: 1,
+    layers: Array.from({ length: layers }, (_, i) => i),
+  };
+  const values = 2 * layers * 24 * kvHeads * headSize;
+  expect(f32.caches).toEqual([{ ...group, type: "f32", bytes: 4 * values }]);
+  expect(f16.caches).toEqual([{ ...group, type: "f16", bytes: 2 * values }]);
+  expect(f32.memory.state - f16.memory.state).toBe(2 * values);
+  const { code, stdout } = await edgewise(["explain", model, "--n-ctx", "24", "--cache-type", "f16"]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(new RegExp(`full +${layers} +f16 +24 +${(2 * values).toLocaleString("en")}`));
+  const refused = await edgewise(["explain", model, "--cache-type", "q4_0"]);
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("f32, f16, q8_0")]);
 });
 
 test("weights: what each becomes, and why not", async () => {

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { ERROR_DIMENSION, ERROR_OPERAND_BYTES, ERROR_POSITION, ERROR_SCRATCH } from "../../kernels/layout.ts";
 import { type CacheType, cacheDtypes, cacheTypes } from "../../src/engine/dtypes/cache.ts";
 import { f16ToF32, f32ToF16 } from "../../src/engine/dtypes/half.ts";
+import { cacheWriteOp } from "../../src/engine/ops/state.ts";
 import { scratchBytes } from "../../src/engine/plan/scratch.ts";
 import { call, type Operand } from "./harness.ts";
 import { expectClose, floats, runParts, sequenceTable } from "./values.ts";
@@ -115,6 +116,17 @@ const cutsOf = (length: number, most: number) =>
     return cuts;
   });
 
+/** Values of a cache. */
+function decoded(type: CacheType, cache: Float32Array): number[] {
+  if (type === "f32") return [...cache];
+  if (type === "f16") return Array.from(new Uint16Array(cache.buffer), f16ToF32);
+  const view = new DataView(cache.buffer);
+  return Array.from({ length: (view.byteLength / 36) * 32 }, (_, i) => {
+    const block = 36 * Math.floor(i / 32);
+    return Math.fround(view.getFloat32(block, true) * view.getInt8(block + 4 + (i % 32)));
+  });
+}
+
 describe.each(cacheTypes)("cache of %s", (type) => {
   test("a ring gives the bits of a full cache, however the text is cut, over several turns", () => {
     const [length, window, capacity] = [75, 6, 16];
@@ -170,6 +182,34 @@ describe.each(cacheTypes)("cache of %s", (type) => {
     const exact = fed(cacheOf("f32", 48, 48, 2, 0), text, [length]);
     expectClose(found.out, exact.out, TOLERANCE[type] + 1e-30, "out");
     if (type !== "f32") expect(found).not.toEqual(exact);
+  });
+
+  test("cache_write equals its reference, values and places", () => {
+    const { caches, capacity, context } = { caches: 3, capacity: 16, context: 64 };
+    const t = 7;
+    const x = floats(t * WIDTH, 81);
+    const position = Uint32Array.from([13, 14, 15, 16, 40, 41, 42]);
+    const sequence = Uint32Array.from([0, 0, 0, 0, 1, 1, 1]);
+    const table = sequenceTable([
+      { first: 0, rows: 4, cache: 2 },
+      { first: 4, rows: 3, cache: 0 },
+    ]);
+    const { k } = cacheOf(type, context, capacity, caches, 5);
+    k.fill(0);
+    const operands = [x, k, position, sequence, table, t, WIDTH, 2, context, caches, capacity];
+    runParts(`cache_write${suffix(type)}`, operands, [1], t);
+    const tensor = (shape: number[], data: ArrayLike<number>) => ({ shape, data: Float64Array.from(data) });
+    const cache = tensor([caches * capacity, WIDTH], new Float64Array(caches * capacity * WIDTH));
+    const rows = [tensor([t], position), tensor([t], sequence), tensor([2, 8], table)];
+    const { leaf } = cacheDtypes[type];
+    cacheWriteOp.reference([cache, tensor([t, WIDTH], x), ...rows], {
+      context,
+      caches,
+      capacity,
+      dtype: leaf,
+    });
+    expect(decoded(type, k)).toEqual([...cache.data].map((value) => value + 0));
+    expect(cache.data.filter((value) => value !== 0).length).toBeGreaterThan(t * WIDTH * 0.9);
   });
 
   test("errors", () => {
