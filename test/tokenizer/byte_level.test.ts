@@ -4,9 +4,11 @@ import { describe, expect, it } from "vitest";
 import { asset } from "../../src/engine/host/assets.ts";
 import { Metadata } from "../../src/llm/files/metadata.ts";
 import { lettersOf } from "../../src/llm/tokenizer/byte_letters.ts";
+import { TextStream } from "../../src/llm/tokenizer/text_stream.ts";
 import { Tokenizer } from "../../src/llm/tokenizer/tokenizer.ts";
 import { bpeMetadata, trainBpe } from "../../src/llm/tokenizer/train_bpe.ts";
 import { splitWords } from "../../src/llm/tokenizer/words.ts";
+import { metadataOf } from "./vocabularies.ts";
 
 const sentence = "The old harbour was quiet; the older harbours were not, in 1850 or later. ";
 const rare = Array.from(
@@ -114,6 +116,53 @@ describe("byte-level BPE of our own", () => {
     const llama = tokenizer.encode("\u{1f999}", { bos: false });
     expect(llama).toHaveLength(4);
     expect(Array.from(tokenizer.decodeBytes(llama.slice(0, 2)))).toEqual([0xf0, 0x9f]);
+  });
+
+  it("streams any tokens as the text of all of them, with no half characters", () => {
+    const all = fc.array(fc.integer({ min: 0, max: 519 }), { maxLength: 60 });
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          all,
+          mixed.map((text) => tokenizer.encode(text)),
+        ),
+        fc.boolean(),
+        (tokens, special) => {
+          const stream = new TextStream(tokenizer, { special });
+          const pieces = tokens.map((token) => stream.push([token]));
+          expect(pieces.join("") + stream.end()).toBe(tokenizer.decode(tokens, { special }));
+        },
+      ),
+      { numRuns: 1000 },
+    );
+    // The first three bytes of four wait; a byte that cannot go on shows at once.
+    const llama = tokenizer.encode("\u{1f999}", { bos: false });
+    const stream = new TextStream(tokenizer);
+    expect(llama.slice(0, 3).map((token) => stream.push([token]))).toEqual(["", "", ""]);
+    expect(stream.push(tokenizer.encode("a", { bos: false }))).toBe("\ufffda");
+    expect(stream.push(llama.slice(0, 2)) + stream.end()).toBe("\ufffd");
+  });
+
+  it("takes whole words before merging where the rule is llama-bpe, and user-defined tokens before anything", () => {
+    const letters = Array.from({ length: 256 }, (_, byte) => lettersOf(Uint8Array.of(byte)));
+    const small = (pre: string) =>
+      Tokenizer.fromGguf(
+        metadataOf({
+          model: "gpt2",
+          pre,
+          tokens: [...letters, "ab", "abc", "b c", "<end>"],
+          token_type: Int32Array.from({ length: 260 }, (_, id) => ({ 258: 4, 259: 3 })[id] ?? 1),
+          merges: ["a b"],
+          eot_token_id: 259,
+        }),
+      );
+    const c = small("gpt-2").encode("c")[0];
+    expect(small("gpt-2").encode("abc")).toEqual([256, c]);
+    expect(small("llama-bpe").encode("abc")).toEqual([257]);
+    expect(small("gpt-2").encode("ab cab")).toEqual([small("gpt-2").encode("a")[0], 258, 256]);
+    expect([...small("gpt-2").endTokens]).toEqual([259]);
+    expect(small("gpt-2").encode("<end>")).not.toContain(259);
+    expect(small("gpt-2").encode("<end>", { special: true })).toEqual([259]);
   });
 
   it("keeps control tokens as text unless asked", () => {

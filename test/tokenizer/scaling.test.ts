@@ -4,12 +4,11 @@ import { Tokenizer } from "../../src/llm/tokenizer/tokenizer.ts";
 import { bert, gpt2, llama2 } from "./vocabularies.ts";
 
 const sentence = "The quick brown fox, aged 12, jumps over the lazy dog's 3 friends.\n";
-const TEXTS = ["a", " ", "\n", "7", "<", "é", "ab", " \n", "a\u0301", sentence];
+const TEXTS = ["a", " ", "\n", "<", "a\u0301", sentence];
 /** Below this a measurement says nothing. */
 const LEAST_MS = 8;
 
 describe.each([
-  ["byte-level", () => gpt2()],
   ["byte-level, default", () => gpt2("default")],
   ["byte-level, llama-bpe", () => gpt2("llama-bpe")],
   ["SentencePiece", llama2],
@@ -32,12 +31,9 @@ describe.each([
   );
 });
 
-/** Processor time, because the machine may be busy with other tests; the better of two. */
+/** Processor time, because the machine may be busy with other tests. */
 function milliseconds(tokenizer: Tokenizer, text: string): number {
-  const times = [0, 1].map(() => {
-    const start = process.cpuUsage();
-    tokenizer.encode(text);
-    return process.cpuUsage(start).user / 1000;
-  });
-  return Math.min(...times);
+  const start = process.cpuUsage();
+  tokenizer.encode(text);
+  return process.cpuUsage(start).user / 1000;
 }

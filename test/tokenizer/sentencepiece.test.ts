@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readGguf } from "../../src/llm/files/gguf.ts";
 import { openFile } from "../../src/llm/files/source.ts";
+import { TextStream } from "../../src/llm/tokenizer/text_stream.ts";
 import { Tokenizer } from "../../src/llm/tokenizer/tokenizer.ts";
 import { sharedData } from "../shared.ts";
 import { expectedTokens, llama2 } from "./vocabularies.ts";
@@ -28,6 +29,21 @@ describe.skipIf(metadata === undefined)("SentencePiece, vocabulary of Llama 2 (n
       }),
       { numRuns: 500 },
     );
+  });
+
+  it("streams without the space that it puts in front, also behind BOS", () => {
+    const tokens = tokenizer().encode("Hello world");
+    for (const from of [0, 1]) {
+      const stream = new TextStream(tokenizer());
+      expect(
+        tokens
+          .slice(from)
+          .map((token) => stream.push([token]))
+          .join(""),
+      ).toBe("Hello world");
+    }
+    const continued = new TextStream(tokenizer(), { continued: true });
+    expect(continued.push(tokens)).toBe(" Hello world");
   });
 
   it("does not take control tokens from plain text unless asked", () => {

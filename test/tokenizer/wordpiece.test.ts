@@ -39,12 +39,12 @@ describe.skipIf(metadata === undefined)("WordPiece, vocabulary of BERT (needs sh
   it("takes any text and keeps to its memory", () => {
     const tokenizer = Tokenizer.fromGguf(metadata!);
     fc.assert(
-      fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
+      fc.property(fc.string({ unit: "binary", maxLength: 100 }), (text) => {
         const tokens = tokenizer.encode(text);
         expect(tokens[0]).toBe(101);
         expect(tokens.at(-1)).toBe(102);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 });
