@@ -86,9 +86,9 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Lan
 function watched(file: ModelFile, { signal, onProgress }: LoadOptions): ModelFile {
   const total = [...file.gguf.tensors.values()].reduce((sum, { rows, rowBytes }) => sum + rows * rowBytes, 0);
   let done = 0;
-  const readRows: ModelFile["gguf"]["readRows"] = async (tensor, first, rows) => {
+  const readRows: ModelFile["gguf"]["readRows"] = async (tensor, first, rows, into) => {
     signal?.throwIfAborted();
-    const bytes = await file.gguf.readRows(tensor, first, rows);
+    const bytes = await file.gguf.readRows(tensor, first, rows, into);
     done = Math.min(total, done + bytes.length);
     onProgress?.(done, total);
     return bytes;

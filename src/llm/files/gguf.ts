@@ -50,8 +50,8 @@ export interface GgufHeader {
 
 export interface Gguf extends GgufHeader {
   source: FileSource;
-  /** The bytes of rows [first, first + rows), in the file's own block format. */
-  readRows(tensor: TensorInfo, first: number, rows: number): Promise<Uint8Array>;
+  /** The bytes of rows [first, first + rows), in the file's own block format; `into` as in FileSource. */
+  readRows(tensor: TensorInfo, first: number, rows: number, into?: Uint8Array): Promise<Uint8Array>;
 }
 
 /** Reads and checks the header of a GGUF file; one InputError names what is wrong with it, and where. */
@@ -60,13 +60,13 @@ export async function readGguf(source: FileSource): Promise<Gguf> {
   return {
     ...header,
     source,
-    async readRows(tensor, first, rows) {
+    async readRows(tensor, first, rows, into) {
       if (!(first >= 0 && rows >= 0 && first + rows <= tensor.rows)) {
         throw new InputError(
           `gguf: ${source.name}: tensor "${tensor.name}" has ${tensor.rows} rows, asked for ${rows} from ${first}`,
         );
       }
-      return source.read(tensor.offset + first * tensor.rowBytes, rows * tensor.rowBytes);
+      return source.read(tensor.offset + first * tensor.rowBytes, rows * tensor.rowBytes, into);
     },
   };
 }

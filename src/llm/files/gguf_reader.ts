@@ -16,8 +16,9 @@ import { StringList } from "./string_list.ts";
 const HEADER_MAX = 1 << 26;
 /** Least bytes that are read at once. */
 const WINDOW = 1 << 16;
-/** A window that was too small becomes so many times larger at most, so that lies about counts cost little. */
+/** A window that was too small becomes so many times larger at most, or as large as honest headers are: lies about counts cost little. */
 const GROWTH = 4;
+const HONEST = 1 << 23;
 /** Arrays of arrays exist in the format, deep or many ones only in hostile files. */
 const NESTING_MAX = 4;
 const LISTS_MAX = 1 << 16;
@@ -72,7 +73,7 @@ export class Reader {
 
   async #refill(until: number): Promise<void> {
     const had = this.position === this.#start ? this.#bytes.length : 0;
-    const wanted = Math.max(WINDOW, 2 * had, Math.min(until - this.position, GROWTH * Math.max(had, WINDOW)));
+    const wanted = Math.max(WINDOW, 2 * had, Math.min(until - this.position, Math.max(HONEST, GROWTH * had)));
     const length = Math.min(wanted, this.#end - this.position);
     this.#bytes = new Uint8Array(0);
     this.#start = this.position;

@@ -8,8 +8,11 @@ export interface FileSource {
   readonly name: string;
   /** Bytes in all. */
   readonly size: number;
-  /** Exactly `length` bytes from `offset`; an InputError where the file ends before that. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * Exactly `length` bytes from `offset`; an InputError where the file ends before that. `into`, of at least as many bytes, may be used
+   * for them, so that a long file read piece by piece leaves no garbage of its size.
+   */
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -28,9 +31,9 @@ export async function openFile(path: string): Promise<FileSource> {
   return {
     name: path,
     size,
-    async read(offset, length) {
+    async read(offset, length, into) {
       checkExtent(path, size, offset, length);
-      const bytes = new Uint8Array(length);
+      const bytes = into?.subarray(0, length) ?? new Uint8Array(length);
       for (let done = 0; done < length; ) {
         const wanted = Math.min(READ_MAX, length - done);
         const { bytesRead } = await handle.read(bytes, done, wanted, offset + done);

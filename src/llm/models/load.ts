@@ -43,15 +43,29 @@ export function weightDtypes(gguf: Gguf, type: WeightType): (spec: WeightSpec) =
 /** Fills rotary tables and weights; parameters of a full training are f32 and row-major. */
 export async function loadWeights(engine: Engine, config: ModelConfig, gguf: Gguf): Promise<void> {
   fillRotary(engine, config);
+  const buffers = new RowBuffers();
   for (const spec of modelWeights(config)) {
     const tensor = gguf.tensors.get(spec.tensor)!;
     const place = engine.place(spec.name);
     if (place.value.dtype === "f32") await loadRows(engine, gguf, spec, config);
-    else await packRows(engine, gguf, tensor, spec, config, place);
+    else await packRows(engine, gguf, tensor, spec, config, place, buffers);
   }
 }
 
-/** Rows [first, first + rows) of a weight in Hugging Face order, as the file's bytes; what is not finite is refused. */
+/** Memory for the rows at hand, used again for the next: garbage as long as the model would count as resident memory. */
+class RowBuffers {
+  readonly #buffers = { read: new Uint8Array(0), ordered: new Uint8Array(0) };
+
+  of(use: "read" | "ordered", bytes: number): Uint8Array {
+    if (this.#buffers[use].length < bytes) this.#buffers[use] = new Uint8Array(bytes);
+    return this.#buffers[use].subarray(0, bytes);
+  }
+}
+
+/**
+ * Rows [first, first + rows) of a weight in Hugging Face order, as the file's bytes, valid until the next call with these buffers; what
+ * is not finite is refused.
+ */
 async function rowsOf(
   gguf: Gguf,
   tensor: TensorInfo,
@@ -59,11 +73,12 @@ async function rowsOf(
   config: ModelConfig,
   first: number,
   rows: number,
+  buffers: RowBuffers,
 ) {
   const fileRow = familyOf(config).fileRow(spec, config);
   const bytes = fileRow
-    ? await reordered(gguf, tensor, fileRow, config.headSize, first, rows)
-    : await gguf.readRows(tensor, first, rows);
+    ? await reordered(gguf, tensor, fileRow, config.headSize, first, rows, buffers)
+    : await gguf.readRows(tensor, first, rows, buffers.of("read", rows * tensor.rowBytes));
   const { type } = tensor;
   const bad = type.firstNotFinite(bytes);
   if (bad < 0) return bytes;
@@ -74,7 +89,7 @@ async function rowsOf(
   );
 }
 
-/** Rows whose order within a head is another in the file. */
+/** Rows whose order within a head is another in the file: whole heads are read, and those rows of them are taken. */
 async function reordered(
   gguf: Gguf,
   tensor: TensorInfo,
@@ -82,14 +97,17 @@ async function reordered(
   head: number,
   first: number,
   rows: number,
+  buffers: RowBuffers,
 ) {
-  const bytes = new Uint8Array(rows * tensor.rowBytes);
-  for (let start = first - (first % head); start < first + rows; start += head) {
-    const block = await gguf.readRows(tensor, start, head);
-    for (let row = Math.max(first, start); row < Math.min(first + rows, start + head); row++) {
-      const from = (fileRow(row) - start) * tensor.rowBytes;
-      bytes.set(block.subarray(from, from + tensor.rowBytes), (row - first) * tensor.rowBytes);
-    }
+  const { rowBytes } = tensor;
+  const begin = first - (first % head);
+  const end = Math.ceil((first + rows) / head) * head;
+  const into = buffers.of("read", (end - begin) * rowBytes);
+  const heads = await gguf.readRows(tensor, begin, end - begin, into);
+  const bytes = buffers.of("ordered", rows * rowBytes);
+  for (let row = first; row < first + rows; row++) {
+    const from = (fileRow(row) - begin) * rowBytes;
+    bytes.set(heads.subarray(from, from + rowBytes), (row - first) * rowBytes);
   }
   return bytes;
 }
@@ -103,9 +121,10 @@ export async function* decodedRows(
   const tensor = gguf.tensors.get(spec.tensor)!;
   const group = Math.max(1, Math.floor(STAGING_BYTES / tensor.rowBytes));
   const { decode } = tensor.type;
+  const buffers = new RowBuffers();
   for (let first = 0; first < tensor.rows; first += group) {
     const rows = Math.min(group, tensor.rows - first);
-    yield decode(await rowsOf(gguf, tensor, spec, config, first, rows));
+    yield decode(await rowsOf(gguf, tensor, spec, config, first, rows, buffers));
   }
 }
 
@@ -125,6 +144,7 @@ async function packRows(
   spec: WeightSpec,
   config: ModelConfig,
   place: Placement,
+  buffers: RowBuffers,
 ) {
   const { rows: n, columns: k } = tensor;
   const packed = place.value.dtype as PackedDtypeName;
@@ -139,7 +159,7 @@ async function packRows(
   const staging = engine.program.regions[REGION_ARENA].offset;
   for (let first = 0; first < n; first += group) {
     const rows = Math.min(group, n - first);
-    const encoded = convert(from, wanted, await rowsOf(gguf, tensor, spec, config, first, rows));
+    const encoded = convert(from, wanted, await rowsOf(gguf, tensor, spec, config, first, rows, buffers));
     engine.bytes(staging, encoded.length).set(encoded);
     await engine.call(`pack_${packed}`, staging, place.offset + first * packedRow, rows, k);
   }
