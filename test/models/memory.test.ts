@@ -32,6 +32,8 @@ const batches: Sequence[][] = [
 const options = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, maxNorm: 1, context: CONTEXT };
 const graphs: Record<string, (model: ModelSpec) => Graph> = {
   generate: (model) => generateGraph(model, { context: CONTEXT, caches: SLOTS.sequences }),
+  "generate with halves": (model) =>
+    generateGraph(model, { context: CONTEXT, caches: SLOTS.sequences, cacheType: "f16" }),
   score: (model) => scoreGraph(model, { context: CONTEXT }),
   "train adapters": (model) => trainGraph(model, { ...options, full: false }),
   "train everything": (model) => trainGraph({ ...model, bank: undefined }, { ...options, full: true }),
