@@ -29,6 +29,8 @@ export {
 export { gradientOf } from "./engine/transform/gradient.ts";
 export { interpret } from "./engine/transform/reference.ts";
 export { InputError } from "./errors.ts";
+export type { ChatCompletion, ChatCompletionChunk, ChatUsage } from "./llm/chat/completions.ts";
+export type { ChatMessage, ChatRequest } from "./llm/chat/request.ts";
 export { quantizeFile } from "./llm/compress/quantize.ts";
 export { compileGeneration, type GenerationSetup, Generator, type Sampling } from "./llm/generate.ts";
 export type { GenerateOptions } from "./llm/generate_options.ts";

@@ -57,11 +57,13 @@ export function chatCommand(): Command {
 }
 
 async function chat(options: Options): Promise<void> {
+  const began = performance.now();
   const lm = await open(options);
   try {
     await lm.chat.use(await templateOf(options.template));
     const { system, json } = options;
-    const session = new Session(lm, samplingOf(options), { system, quiet: json });
+    const opening = (performance.now() - began) / 1e3;
+    const session = new Session(lm, samplingOf(options), { system, quiet: json, opening });
     await converse(session, options);
     if (json) process.stdout.write(`${JSON.stringify(report(session, options), null, 2)}\n`);
   } finally {

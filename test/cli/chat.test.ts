@@ -39,6 +39,8 @@ test("--json: messages, turns and what they took, and nothing else; the second t
     "system user assistant user assistant",
   );
   expect(settings).toMatchObject({ temperature: 0, max_tokens: 8, cache_type: "f32" });
+  expect(turns.map(({ cold }: { cold: boolean }) => cold)).toEqual([true, false]);
+  expect(turns[0].first_token_s).toBeGreaterThan(turns[0].usage.extra.time_to_first_token_s);
   const [first, second] = turns.map(({ usage }: { usage: object }) => usage);
   expect(first.prompt_tokens_details.cached_tokens).toBe(0);
   expect(second.prompt_tokens_details.cached_tokens).toBeGreaterThanOrEqual(first.total_tokens - 1);

@@ -56,6 +56,39 @@ test("one JSON document and nothing else; the same text as without; another seed
   expect(document.memory.total % 65536).toBe(0);
 });
 
+test("every way of sampling, stop strings, log-probabilities and smaller caches", async () => {
+  const args = ["generate", "-m", model, "-p", "The quick", "-n", "12", "--json"];
+  const run = async (...more: string[]) => JSON.parse((await edgewise([...args, ...more])).stdout);
+  const greedy = await run("--temperature", "0", "--logprobs", "2");
+  expect(greedy.logprobs).toHaveLength(12);
+  expect(greedy.logprobs[0].top_logprobs[0].id).toBe(greedy.tokens.generated[0]);
+  const likeliest = [
+    ["--top-k", "1"],
+    ["--top-p", "0.000001"],
+    ["--min-p", "1"],
+  ];
+  for (const options of likeliest)
+    expect((await run("--temperature", "2", ...options)).text, options.join(" ")).toBe(greedy.text);
+  const stop = greedy.text.slice(2, 4);
+  const stopped = await run("--temperature", "0", "--stop", "never to be seen", stop);
+  expect(stopped).toMatchObject({
+    text: greedy.text.slice(0, greedy.text.indexOf(stop)),
+    finish_reason: "stop",
+  });
+  const penalized = await run("--temperature", "0", "--repetition-penalty", "3");
+  expect(penalized.text).not.toBe(greedy.text);
+  const half = await run("--temperature", "0", "--cache-type", "f16");
+  expect(half.settings.cache_type).toBe("f16");
+  expect(half.memory.state).toBeLessThan(greedy.memory.state);
+  expect(greedy.usage.cold_time_to_first_token_s).toBeGreaterThan(greedy.usage.time_to_first_token_s);
+});
+
+test("--logprobs without --json is a mistake of the command line", async () => {
+  const { code, stderr } = await edgewise(["generate", "-m", model, "--logprobs", "2"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("--logprobs <n>' is for --json");
+});
+
 test("a context beyond the trained one is a warning", async () => {
   const { code, stderr } = await edgewise(["generate", "-m", model, "-n", "2", "--n-ctx", "100"]);
   expect(code).toBe(0);

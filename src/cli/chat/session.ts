@@ -10,7 +10,18 @@ import { duration, figures, grouped, styled } from "../terminal.ts";
 
 export interface Turn {
   readonly finish_reason: FinishReason;
+  /** Seconds from the question to the first token; where `cold`, with opening the model. */
+  readonly first_token_s: number;
+  readonly cold: boolean;
   readonly usage: ChatUsage;
+}
+
+export interface SessionOptions {
+  readonly system?: string;
+  /** Nothing is written but errors. */
+  readonly quiet?: boolean;
+  /** Seconds that opening the model and its template took. */
+  readonly opening: number;
 }
 
 interface Command {
@@ -27,12 +38,15 @@ export class Session {
   /** /exit was said. */
   ended = false;
   private readonly quiet: boolean;
+  /** Seconds that opening the model and its template took. */
+  private readonly opening: number;
   private answering: AbortController | undefined;
 
-  constructor(lm: LanguageModel, settings: Settings, options: { system?: string; quiet?: boolean }) {
+  constructor(lm: LanguageModel, settings: Settings, options: SessionOptions) {
     this.lm = lm;
     this.settings = settings;
     this.quiet = options.quiet ?? false;
+    this.opening = options.opening;
     this.messages = options.system ? [{ role: "system", content: options.system }] : [];
   }
 
@@ -55,16 +69,20 @@ export class Session {
   }
 
   private async answer(content: string): Promise<void> {
+    const began = performance.now();
     const messages = [...this.messages, { role: "user", content } as const];
     await this.refuseLong(messages);
     const { signal } = (this.answering = new AbortController());
     let answer = "";
     let finish: FinishReason = "stop";
     let usage: ChatUsage | undefined;
+    let prepared = 0;
     try {
       const stream_options = { include_usage: true };
       const request = { messages, ...this.settings, stream: true, stream_options, signal } as const;
-      for await (const chunk of await this.lm.chat.completions.create(request)) {
+      const chunks = await this.lm.chat.completions.create(request);
+      prepared = (performance.now() - began) / 1e3;
+      for await (const chunk of chunks) {
         usage = chunk.usage ?? undefined;
         const [choice] = chunk.choices;
         if (choice === undefined) continue;
@@ -80,8 +98,11 @@ export class Session {
     // An answer that was stopped before its first word leaves no trace.
     if (answer !== "" || finish !== "abort")
       this.messages = [...messages, { role: "assistant", content: answer }];
-    this.turns.push({ finish_reason: finish, usage: usage! });
-    this.say(this.summary(finish, usage!));
+    const cold = this.turns.length === 0;
+    const first = (cold ? this.opening : 0) + prepared + usage!.extra.time_to_first_token_s;
+    const turn = { finish_reason: finish, first_token_s: first, cold, usage: usage! };
+    this.turns.push(turn);
+    this.say(this.summary(turn));
   }
 
   private async refuseLong(messages: readonly Message[]): Promise<void> {
@@ -93,14 +114,12 @@ export class Session {
       );
   }
 
-  private summary(finish: FinishReason, usage: ChatUsage): string {
+  private summary({ finish_reason: finish, first_token_s: first, cold, usage }: Turn): string {
     const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details, extra } = usage;
-    const cold = this.turns.length === 1;
-    const first = extra.time_to_first_token_s + (cold ? extra.load_s : 0);
     const { cached_tokens } = prompt_tokens_details;
     const computed = `${grouped(prompt_tokens - cached_tokens)} of ${grouped(prompt_tokens)} prompt tokens`;
     const lines = [
-      `first token after ${duration(first)} (${cold ? `cold: loading ${duration(extra.load_s)} of it` : "warm"})` +
+      `first token after ${duration(first)} (${cold ? `cold: loading ${duration(this.opening)} of it` : "warm"})` +
         `, ${computed} at ${figures(extra.prefill_tokens_per_s)} tok/s` +
         `, ${grouped(completion_tokens)} made at ${figures(extra.decode_tokens_per_s)} tok/s`,
     ];
