@@ -4,7 +4,7 @@
  *
  * Every sum has one order, whatever rows run together and however the cache is laid out: a score sums D in four lanes
  * and then across them; a softmax sums keys in four lanes, by the distance from the first visible key mod 4; an output
- * sums keys ascending. Up to eight units that read the same kv head walk its keys together, tile by tile: a tile is
+ * sums keys ascending. Up to sixteen units that read the same kv head walk its keys together, tile by tile: a tile is
  * read, and decoded, once for all of them and stays in the first-level cache.
  */
 import { check_heads, group_heads, kv_head, quads } from "./attention_shape";
@@ -21,7 +21,7 @@ import { max_lanes, sum_lanes } from "./simd";
 import { replace_tail } from "./tail";
 
 /** Units that walk their keys together; as many as hide the decoding of a tile. */
-const TEAM: i32 = 8;
+const TEAM: i32 = 16;
 /** Values of a tile: 16 KiB as f32, half a first-level cache. */
 const TILE_VALUES: i32 = 4096;
 
@@ -54,7 +54,7 @@ const SCALE: usize = 17;
  * the rows of its own sequence up to itself, k and v being (T,G·D); else keys 0 … position[t] of its cache, k and v
  * being (caches·capacity, G·D). A window w > 0 leaves of those keys the last w; where capacity < context the cache is a
  * ring, which must hold the windows of all T rows.
- * Scratch: 8 records of 32 bytes, 8 rows of scores; for the other dtypes of the cache also a tile.
+ * Scratch: 16 records of 32 bytes, 16 rows of scores; for the other dtypes of the cache also a tile.
  * Unit: (kv head, row, head of the group).
  */
 export function attention(o: usize, begin: i32, end: i32, scratch: usize): i32 {

@@ -48,7 +48,7 @@ const blocks = {
   linear_i8_q6_k_r8: integers(352), // and factors
 };
 const attentionScratch = ({ t, context, window }: Dimensions) =>
-  8 * (32 + scores(Math.min(window || Number.POSITIVE_INFINITY, context || t)));
+  16 * (32 + scores(Math.min(window || Number.POSITIVE_INFINITY, context || t)));
 /** Whole vectors of keys, of 4096 values if they fit: kernels/attention.ts. */
 const attentionTile = ({ d }: Dimensions) => 4 * d * Math.max(4, Math.floor(4096 / d / 4) * 4);
 
@@ -65,7 +65,7 @@ export const scratchBytes: Readonly<Record<string, (d: Dimensions) => number>> =
   adapter_linear: overK,
   adapter_linear_grad_x: overN,
   adapter_linear_grad_w: overT,
-  // Records of eight units and their scores over all keys that they can see: those of the cache, or without one (context 0) the batch's
+  // Records of sixteen units and their scores over all keys that they can see: those of the cache, or without one (context 0) the batch's
   // own rows. Keys of a cache in another dtype are decoded in tiles.
   attention: attentionScratch,
   attention_f16: (d) => attentionScratch(d) + attentionTile(d),
