@@ -10,6 +10,9 @@ import { exp_lanes } from "./exp";
 export const BINS_BYTES: usize = 2048 * 8;
 /** Probabilities are added as whole numbers of 2⁻³², so that their sum depends on no order. */
 const WEIGHT_ONE: f32 = 4294967296;
+/** Keys of the least and the greatest value that can be drawn: −3.4e38 and ∞. */
+const KEY_LEAST: u32 = 0x00800000;
+const KEY_MOST: u32 = 0xff800000;
 
 /**
  * top_k: the k largest values, of equal ones those with the lower index. top_p: then the shortest beginning of that
@@ -58,11 +61,26 @@ function key_of(at: usize): u32 {
   return bits & 0x80000000 ? ~bits : bits | 0x80000000;
 }
 
+// @ts-ignore: decorator
+@inline
+function value_of(key: u32): f32 {
+  return reinterpret<f32>(key & 0x80000000 ? key & 0x7fffffff : ~key);
+}
+
+/** Values below this weigh nothing: e^−22.5 is less than 2⁻³². */
+// @ts-ignore: decorator
+@inline
+function least_weighed(most: v128): v128 {
+  return f32x4.sub(most, f32x4.splat(22.5));
+}
+
 function sum_weights(values: usize, end: usize, most: v128): u64 {
+  const least = least_weighed(most);
   let total: u64 = 0;
   for (let at = values; at < end; at += 16) {
-    const weight = weights(v128.load(at), most);
-    if (!v128.any_true(weight)) continue;
+    const value = v128.load(at);
+    if (!v128.any_true(f32x4.ge(value, least))) continue;
+    const weight = weights(value, most);
     total += whole(f32x4.extract_lane(weight, 0)) + whole(f32x4.extract_lane(weight, 1));
     total += whole(f32x4.extract_lane(weight, 2)) + whole(f32x4.extract_lane(weight, 3));
   }
@@ -87,8 +105,7 @@ function keep_first(values: usize, end: usize, wanted: u64, weighed: bool, most:
   }
   let ties = wanted;
   if (weighed) {
-    const bits = prefix & 0x80000000 ? prefix & 0x7fffffff : ~prefix;
-    const weight = whole(f32x4.extract_lane(weights(f32x4.splat(reinterpret<f32>(bits)), most), 0));
+    const weight = whole(f32x4.extract_lane(weights(f32x4.splat(value_of(prefix)), most), 0));
     ties = (wanted + weight - 1) / weight;
   }
   drop_after(values, end, prefix, ties);
@@ -96,27 +113,50 @@ function keep_first(values: usize, end: usize, wanted: u64, weighed: bool, most:
 
 /** Into the bin of each value's digit, where the digits before it are `prefix`: 1, or its weight. */
 function count_digits(
-  values: usize, end: usize, prefix: u32, is_first: bool, shift: u32, width: u32, weighed: bool, most: v128, bins: usize,
+  values: usize, end: usize, prefix: u32, is_first: bool, shift: u32, width: u32,
+  weighed: bool, most: v128, bins: usize,
 ): void {
-  const masked = -f32.MAX_VALUE;
+  // Most groups of four have nothing here: one comparison finds that out.
+  const before = shift + width;
+  const low = is_first ? KEY_LEAST : max(KEY_LEAST, prefix << before);
+  const high = is_first ? KEY_MOST : min(KEY_MOST, (prefix << before) | ((1 << before) - 1));
+  let least = f32x4.splat(value_of(low));
+  if (weighed) least = f32x4.pmax(least, least_weighed(most));
+  const greatest = f32x4.splat(value_of(high));
   const mask: u32 = (1 << width) - 1;
-  for (let at = values; at < end; at += 4) {
-    if (load<f32>(at) < masked) continue; // −∞
-    const key = key_of(at);
-    if (!is_first && key >> (shift + width) != prefix) continue;
-    const bin = bins + (((key >> shift) & mask) << 3);
-    const size = weighed ? whole(f32x4.extract_lane(weights(v128.load32_splat(at), most), 0)) : 1;
-    store<u64>(bin, load<u64>(bin) + size);
+  for (let at = values; at < end; at += 16) {
+    const value = v128.load(at);
+    const lanes = i32x4.bitmask(v128.and(f32x4.ge(value, least), f32x4.le(value, greatest)));
+    if (lanes == 0) continue;
+    let size = f32x4.splat(0);
+    if (weighed) size = weights(value, most);
+    for (let lane = 0; lane < 4; lane++) {
+      if ((lanes >> lane) & 1) {
+        const key = key_of(at + (<usize>lane << 2));
+        // −0 ≥ 0: the comparison above lets a 0 in where it does not belong
+        if (is_first || key >> before == prefix) {
+          const bin = bins + (((key >> shift) & mask) << 3);
+          store<u64>(bin, load<u64>(bin) + (weighed ? whole(f32x4.extract_lane(size, 0)) : 1));
+        }
+      }
+      size = v128.shuffle<i32>(size, size, 1, 2, 3, 0);
+    }
   }
 }
 
 /** −∞ for all values whose key is below `last`, and for those equal to it after the first `ties`. */
 function drop_after(values: usize, end: usize, last: u32, ties: u64): void {
-  for (let at = values; at < end; at += 4) {
-    const key = key_of(at);
-    if (key > last) continue;
-    if (key == last && ties) ties--;
-    else store<f32>(at, -Infinity);
+  const least = f32x4.splat(value_of(last));
+  const masked = f32x4.neg(v128.load(PAGE + PAGE_INFINITY));
+  for (let at = values; at < end; at += 16) {
+    const value = v128.load(at);
+    v128.store(at, v128.bitselect(masked, value, f32x4.lt(value, least)));
+    if (!v128.any_true(f32x4.eq(value, least))) continue;
+    for (let lane = at; lane < at + 16; lane += 4) {
+      if (key_of(lane) != last) continue;
+      if (ties) ties--;
+      else store<f32>(lane, -Infinity);
+    }
   }
 }
 

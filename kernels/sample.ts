@@ -16,12 +16,12 @@ const GUMBEL_MAX: f32 = 16.7;
  * token = argmax_v logit/temperature + Gumbel number: an exact draw from softmax(logits/temperature) without a sort or
  * a sum (Gumbel 1954; Maddison, Tarlow & Minka 2014, arXiv:1411.0030). Temperature 0: argmax of the logits. The lowest
  * index wins a tie; NaN is never chosen, and a row without a number above −∞ gives 0.
- * Before that, in this order, where they are asked for: the logit of every token that the row's sequence holds up to the
- * row is divided by the penalty where it is positive and multiplied by it elsewhere, once (Keskar et al. 2019,
+ * Before that, in this order, where they are asked for: the logit of every token that the row's sequence holds up to
+ * the row is divided by the penalty where it is positive and multiplied by it elsewhere, once (Keskar et al. 2019,
  * arXiv:1909.05858); temperature; top_k, top_p, min_p (candidates.ts).
  * Random counters: (step, stream, row, element).
- * logits (O,V), token u32[O], output_row u32[O], sequence u32[T], sequences (S), history u32 (caches, context). Scratch,
- * only where something is asked for: the row's values and the bins of the search. Unit: a row.
+ * logits (O,V), token u32[O], output_row u32[O], sequence u32[T], sequences (S), history u32 (caches, context).
+ * Scratch, only where something is asked for: the row's values and the bins of the search. Unit: a row.
  */
 export function sample(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const rows = scalar(o, 6);

@@ -3,10 +3,10 @@
  *
  * A session is a record of words in io, which the host fills once:
  *   plan, first and last instruction of its body, last instruction of its head, rows at once, context,
- *   addresses of token, position, sequence, sequences, output_row, next_token, then the position of the next row, the adapter and its scale (f32),
- *   and up to 16 tokens that end a generation.
- * How tokens are chosen stands in the slots of the control block, 0 where nothing is asked for: seed, temperature, repetition_penalty, top_k,
- * top_p, min_p (sample.ts).
+ *   addresses of token, position, sequence, sequences, output_row, next_token, then the position of the next row,
+ *   the adapter and its scale (f32), and up to 16 tokens that end a generation.
+ * How tokens are chosen stands in the slots of the control block, 0 where nothing is asked for: seed, temperature,
+ * repetition_penalty, top_k, top_p, min_p (sample.ts).
  */
 import {
   AT_SLOTS,
@@ -77,8 +77,8 @@ export function feed(session: usize, tokens: usize, count: u32): i32 {
 }
 
 /**
- * Up to `limit` tokens after a prompt, written to `out`; stops after `end_token` (NO_TARGET: none) and after each of the session's end
- * tokens, which is then the last one written. Returns how many, or −STATUS.
+ * Up to `limit` tokens after a prompt, written to `out`; stops after `end_token` (NO_TARGET: none) and after each of the
+ * session's end tokens, which is then the last one written. Returns how many, or −STATUS.
  */
 export function generate(session: usize, prompt: usize, count: u32, out: usize, limit: u32, end_token: u32): i32 {
   const next = at(session, SESSION_NEXT_TOKEN);
