@@ -4,6 +4,10 @@ import {
   DETOKENIZE_CONTINUE,
   DETOKENIZE_CONTROL,
   NO_TOKEN,
+  RECORD_BYTES,
+  RECORD_TEXT,
+  RECORD_TEXT_BYTES,
+  RECORD_TYPE,
   TOKENIZE_BOS,
   TOKENIZE_CONTROL,
   TOKENIZE_EOS,
@@ -11,6 +15,7 @@ import {
   TOKENIZE_WORK_PER_BYTE,
   TYPE_CONTROL,
   TYPE_UNKNOWN,
+  V_RECORDS,
 } from "../../../kernels/session/vocabulary.ts";
 import { asset } from "../../engine/host/assets.ts";
 import { InputError } from "../../errors.ts";
@@ -73,13 +78,17 @@ export class Tokenizer {
   readonly endTokens: ReadonlySet<number>;
   /** Bytes that no token stands for; they are left out of what is tokenized, as llama.cpp and Hugging Face do. */
   readonly missingBytes: readonly number[];
-  readonly #vocabulary: Vocabulary;
+  readonly #addBos: boolean;
+  readonly #addEos: boolean;
+  readonly #view: DataView;
   readonly #exports: TokenizerExports;
   readonly #free: number;
 
   constructor(vocabulary: Vocabulary) {
-    this.#vocabulary = vocabulary;
+    this.#addBos = vocabulary.addBos;
+    this.#addEos = vocabulary.addEos;
     this.section = vocabularySection(vocabulary);
+    this.#view = new DataView(this.section.buffer, this.section.byteOffset, this.section.byteLength);
     this.vocabularySize = vocabulary.tokens.length;
     this.bos = vocabulary.bos === NO_TOKEN ? undefined : vocabulary.bos;
     this.eos = vocabulary.eos === NO_TOKEN ? undefined : vocabulary.eos;
@@ -99,7 +108,7 @@ export class Tokenizer {
 
   /** Ids of the tokens of a text. */
   encode(text: string, options: EncodeOptions = {}): number[] {
-    const { bos = this.#vocabulary.addBos, eos = this.#vocabulary.addEos, special = false } = options;
+    const { bos = this.#addBos, eos = this.#addEos, special = false } = options;
     const bytes = new TextEncoder().encode(text);
     // At most a token a byte, one more in front of each fragment, BOS and EOS.
     const capacity = 2 * bytes.length + 4;
@@ -123,13 +132,8 @@ export class Tokenizer {
 
   /** The bytes of the tokens, which may begin or end within a character. */
   decodeBytes(tokens: ArrayLike<number>, options: DecodeOptions = {}): Uint8Array {
-    const { tokens: records } = this.#vocabulary;
     let capacity = 0;
-    for (let i = 0; i < tokens.length; i++) {
-      const record = records[tokens[i]];
-      if (record === undefined) throw this.#badToken(tokens[i], i);
-      capacity += record.bytes.length;
-    }
+    for (let i = 0; i < tokens.length; i++) capacity += this.#token(tokens[i], i).bytes.length;
     const tokensAt = align(this.#free);
     const out = tokensAt + 4 * tokens.length;
     this.#reserve(out + capacity);
@@ -152,10 +156,14 @@ export class Tokenizer {
     return type === TYPE_CONTROL || type === TYPE_UNKNOWN;
   }
 
-  #token(token: number): Token {
-    const found = this.#vocabulary.tokens[token];
-    if (found === undefined) throw this.#badToken(token, 0);
-    return found;
+  /** From its record in the section: the vocabulary's own objects, hundreds of bytes a token, need not stay. */
+  #token(token: number, index = 0): Token {
+    if (!(token >= 0 && token < this.vocabularySize && Number.isInteger(token)))
+      throw this.#badToken(token, index);
+    const record = this.#view.getUint32(V_RECORDS, true) + token * RECORD_BYTES;
+    const text = this.#view.getUint32(record + RECORD_TEXT, true);
+    const bytes = this.section.subarray(text, text + this.#view.getUint32(record + RECORD_TEXT_BYTES, true));
+    return { bytes, type: this.#view.getUint32(record + RECORD_TYPE, true) };
   }
 
   #badToken(token: number, index: number): InputError {
