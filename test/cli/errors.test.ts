@@ -50,7 +50,7 @@ describe("a command line that is wrong: exit code 2", () => {
 describe("something that cannot be done: exit code 1", () => {
   test.each<[string, RegExp]>([
     ["generate -m $none.gguf", /read: .*none.gguf: no such file/],
-    ["generate -m $folder", /read: .*folder: is not a file/],
+    ["generate -m $folder", /read: .*folder: is a directory, not a file/],
     ["explain $empty.gguf", /gguf: .*empty.gguf: header: needs 4 bytes at byte 0, the file ends at 0/],
     [
       "generate -m $truncated.gguf",
