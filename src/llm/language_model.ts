@@ -9,15 +9,17 @@
 import { Turns } from "../engine/host/turns.ts";
 import type { MemoryParts } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
+import { Answer, type FinishReason, type Piece } from "./answer.ts";
 import { Chat } from "./chat/completions.ts";
 import { type GenerationSetup, Generator } from "./generate.ts";
 import { checkOptions, type GenerateOptions } from "./generate_options.ts";
-import { logprobsOf, type TokenLogprobs } from "./logprobs.ts";
 import { type ModelFile, openModel } from "./model_file.ts";
 import { scoreTexts, type TextScore } from "./score_texts.ts";
-import { StopStrings } from "./stop_strings.ts";
-import { TextStream } from "./tokenizer/text_stream.ts";
 import { Tokenizer } from "./tokenizer/tokenizer.ts";
+import { Meter, type Usage } from "./usage.ts";
+
+export type { FinishReason, Piece } from "./answer.ts";
+export type { Usage } from "./usage.ts";
 
 export interface LoadOptions extends Omit<GenerationSetup, "scoring"> {
   /**
@@ -29,34 +31,6 @@ export interface LoadOptions extends Omit<GenerationSetup, "scoring"> {
   readonly signal?: AbortSignal;
   /** Called with the bytes of weights that were read, of so many. */
   onProgress?(done: number, total: number): void;
-}
-
-/** A part of an answer: whole characters, and the tokens behind them. */
-export interface Piece {
-  readonly text: string;
-  /** The tokens made since the last piece; the end token is not among them. */
-  readonly tokens: number[];
-  /** One for each token, where `logprobs` was asked for. */
-  readonly logprobs?: TokenLogprobs[];
-  /** In the last piece only. "stop": an end token or a stop string came; "length": max_tokens, or the context is full; "abort": the signal, or dispose(). */
-  readonly finish_reason?: FinishReason;
-}
-
-export type FinishReason = "stop" | "length" | "abort";
-
-/** What a generation took; the names are those of OpenAI and web-llm. Times in seconds, rates in tokens per second. */
-export interface Usage {
-  readonly prompt_tokens: number;
-  /** Of these, tokens that were in the cache already and were not computed again. */
-  readonly cached_tokens: number;
-  readonly completion_tokens: number;
-  readonly total_tokens: number;
-  /** Loading the model, once. */
-  readonly load_s: number;
-  readonly time_to_first_token_s: number;
-  /** Of the prompt tokens that were computed. */
-  readonly prefill_tokens_per_s: number;
-  readonly decode_tokens_per_s: number;
 }
 
 /** Positions where the model was trained for more: a cache of 32,768 can be larger than the model. */
@@ -251,92 +225,28 @@ export class LanguageModel {
     options: GenerateOptions,
     signal: AbortSignal,
   ): AsyncGenerator<Piece, void> {
-    const { max_tokens: most = Number.POSITIVE_INFINITY, logprobs: alternatives } = options;
-    const ends = this.tokenizer.endTokens;
+    const generator = this.#generator;
+    const answer = new Answer(this.tokenizer, prompt, options);
     const meter = new Meter(prompt.length, this.#load);
-    const text = new TextStream(this.tokenizer, { continued: true });
-    text.push(prompt.slice(-TAIL)); // the answer may complete a character of the prompt
-    const stops = new StopStrings(typeof options.stop === "string" ? [options.stop] : (options.stop ?? []));
-    let tokens: number[] = [];
-    let logprobs: TokenLogprobs[] = [];
     let finish: FinishReason | undefined;
-    const piece = (part: string): Piece => {
-      const made = { text: part, tokens, ...(alternatives !== undefined && { logprobs }) };
-      [tokens, logprobs] = [[], []];
-      return finish ? { ...made, finish_reason: finish } : made;
-    };
     try {
-      const generator = this.#generator;
+      signal.throwIfAborted(); // while it waited: the cache is another's
       generator.sample(options);
       meter.cached = generator.rewind(prompt);
       let next = await generator.feed(prompt.slice(meter.cached), signal);
-      while (!finish) {
+      for (;;) {
         meter.token();
-        if (ends.has(next)) {
-          finish = "stop";
-          break;
-        }
-        meter.completed++;
-        tokens.push(next);
-        if (alternatives !== undefined)
-          logprobs.push(logprobsOf(generator.logits, next, alternatives, this.tokenizer));
-        const part = stops.push(text.push([next]));
-        if (stops.found) finish = "stop";
-        else if (meter.completed >= most || generator.position >= generator.context) finish = "length";
-        if (finish) {
-          yield piece(part + (stops.found ? "" : stops.push(text.end()) + stops.end()));
-          return;
-        }
-        if (part) yield piece(part);
+        finish = answer.take(next, generator);
+        if (finish) break;
+        if (answer.text) yield answer.piece();
         next = await generator.feed([next], signal);
       }
     } catch (error) {
       if (!signal.aborted) throw error;
       finish = "abort";
     } finally {
-      this.#usage = meter.usage();
+      this.#usage = meter.usage(answer.completed);
     }
-    yield piece(stops.push(text.end()) + stops.end());
-  }
-}
-
-/** Tokens that certainly hold what a character cut at the prompt's end begins with. */
-const TAIL = 8;
-
-/** Counts and times of one generation. */
-class Meter {
-  cached = 0;
-  completed = 0;
-  private readonly prompt: number;
-  private readonly load: number;
-  private readonly began = performance.now();
-  private first: number | undefined;
-  private last = 0;
-
-  constructor(prompt: number, load: number) {
-    this.prompt = prompt;
-    this.load = load;
-  }
-
-  /** A token was made. */
-  token(): void {
-    this.last = performance.now();
-    this.first ??= this.last;
-  }
-
-  usage(): Usage {
-    const first = ((this.first ?? performance.now()) - this.began) / 1e3;
-    const decode = this.first === undefined ? 0 : (this.last - this.first) / 1e3;
-    const rate = (tokens: number, seconds: number) => (seconds > 0 ? tokens / seconds : 0);
-    return {
-      prompt_tokens: this.prompt,
-      cached_tokens: this.cached,
-      completion_tokens: this.completed,
-      total_tokens: this.prompt + this.completed,
-      load_s: this.load,
-      time_to_first_token_s: first,
-      prefill_tokens_per_s: this.first === undefined ? 0 : rate(this.prompt - this.cached, first),
-      decode_tokens_per_s: rate(Math.max(0, this.completed - 1), decode),
-    };
+    yield answer.last(finish);
   }
 }

@@ -187,13 +187,17 @@ describe("one thing at a time", () => {
   });
 
   test("a signal ends an answer, and one that is waiting", async () => {
-    const pieces = lm.generate("The people", {});
-    expect((await pieces.next()).value).not.toHaveProperty("finish_reason");
+    const alone = await answer("The people", { max_tokens: 8 });
+    const pieces = lm.generate("The people", { max_tokens: 8 });
+    const first = (await pieces.next()).value!;
+    expect(first).not.toHaveProperty("finish_reason");
     const controller = new AbortController();
     const waiting = collect(lm.generate("No", { signal: controller.signal }));
     controller.abort();
     expect(await waiting).toMatchObject([{ text: "", tokens: [], finish_reason: "abort" }]);
-    await pieces.return();
+    // The one that runs notices nothing of it.
+    const rest = await collect(pieces);
+    expect([first, ...rest].map(({ text }) => text).join("")).toBe(alone.text);
     const given = await collect(lm.generate("No", { signal: AbortSignal.abort() }));
     expect(given).toMatchObject([{ tokens: [], finish_reason: "abort" }]);
     const half = new AbortController();
