@@ -41,6 +41,9 @@ const HANG_SECONDS = 60;
 const HEAP_MEBIBYTES = 512;
 const BATCH = 200;
 const PASSING_LEAST = 0.3;
+/** Between two lines of progress where they cannot overwrite each other. */
+const LINE_SECONDS = 30;
+let nextLine = 0;
 
 /** A batch from the parent; its outcomes back. The number of the case at hand stands in a file, for when there is no answer. */
 interface Batch {
@@ -180,7 +183,10 @@ function report(tally: Tally, passedSeconds: number): void {
   const left = Math.min((passedSeconds / tally.cases) * (count - tally.cases), seconds - passedSeconds);
   const line = `${tally.cases} of ${count} cases, ${tally.failures} failed, about ${Math.max(0, left).toFixed(0)} s left`;
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`);
-  else if (tally.cases % 10_000 === 0) process.stderr.write(`${line}\n`);
+  else if (passedSeconds >= nextLine) {
+    nextLine = passedSeconds + LINE_SECONDS;
+    process.stderr.write(`${line}\n`);
+  }
 }
 
 function summarize(tally: Tally, passedSeconds: number): void {

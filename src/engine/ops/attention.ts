@@ -125,15 +125,17 @@ function mask(
   const keyOwner = context ? iota(q, [caches, capacity], 0) : cast(sequence);
   const slot = context ? iota(q, [caches, capacity], 1) : cast(position);
   const own = equal(column(owner), byRow(keyOwner));
-  // How far the row's position is beyond the slot's first key; every turn of the ring adds its capacity to the key.
-  const distance = sub(column(cast(position)), broadcast(byRow(slot), square));
-  const within = (turn: number) => {
-    const past = lessEqual(fill(q, [rows, keys], turn * capacity), distance);
-    if (!window) return past;
-    return mul(past, lessEqual(distance, fill(q, [rows, keys], turn * capacity + window - 1)));
-  };
-  let visible = within(0);
-  for (let turn = 1; turn * capacity < context; turn++) visible = add(visible, within(turn));
+  // How far the row's position is beyond the slot's newest key: every turn of the ring adds its capacity to the key. Turns are taken off
+  // by halves of the longest, because a long context may have millions.
+  let distance = sub(column(cast(position)), broadcast(byRow(slot), square));
+  let turns = capacity;
+  while (2 * turns < context) turns *= 2;
+  for (; capacity < context && turns >= capacity; turns /= 2) {
+    const over = lessEqual(fill(q, [rows, keys], turns), distance);
+    distance = sub(distance, scale(over, turns));
+  }
+  let visible = lessEqual(square, distance);
+  if (window) visible = mul(visible, lessEqual(distance, fill(q, [rows, keys], window - 1)));
   return mul(own, visible);
 }
 
