@@ -150,7 +150,13 @@ class Worker {
     const child = fork(import.meta.filename, ["--worker", this.#numberFile, "--seed", String(seed)], {
       execArgv: [`--max-old-space-size=${HEAP_MEBIBYTES}`],
     });
-    await new Promise((resolve) => child.once("message", resolve));
+    await new Promise((resolve, reject) => {
+      child.once("message", resolve);
+      child.once("exit", (code) =>
+        reject(new Error(`fuzz: the process of the cases did not start (${code})`)),
+      );
+    });
+    child.removeAllListeners("exit");
     return child;
   }
 
