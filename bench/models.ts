@@ -41,7 +41,7 @@ async function ours(): Promise<Seconds> {
 
 function theirs(): Seconds | undefined {
   if (!python) return undefined;
-  const script = path.join(packageRoot(), "bench", "llama_cpp.py");
+  const script = path.join(packageRoot(), "bench", "llama.py");
   const printed = execFileSync(python, [script, path.resolve(model), String(PROMPT), String(DECODED)], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],

@@ -8,6 +8,7 @@ import { cacheGroups } from "../llm/models/caches.ts";
 import { parameterCount } from "../llm/models/family.ts";
 import type { WeightType } from "../llm/models/load.ts";
 import { shared, whole } from "./arguments.ts";
+import { fitsOf } from "./explain/fits.ts";
 import { memoryPicture } from "./explain/memory.ts";
 import { overview, phaseWorks } from "./explain/overview.ts";
 import { type Mode, modes, type Subject, subjectOf } from "./explain/subject.ts";
@@ -113,6 +114,7 @@ function report(subject: Subject, options: Options, timed: readonly TimedPhase[]
     caches: cacheGroups(graph),
     plan: { name: plan.name, ...lengthsOf(plan), ranges: plan.ranges },
     work: phaseWorks(subject),
+    ...(settings.mode === "generate" && { fits: fitsOf(subject) }),
     ...(options.memory && {
       arena: storagesOf(plan, program.slots).map(({ value, ...place }) => ({
         value: valueName(value),

@@ -115,3 +115,12 @@ test("training: adapters' state is gradients and moments of what is trained", as
   const adapters = await document("--mode", "train", "--rank", String(rank));
   expect(adapters.memory.state).toBeLessThan(memory.state);
 });
+
+test("the context that is said to fit does, and a step more does not", async () => {
+  const { fits, settings } = await document();
+  const fit = (fits as { limit: number; cacheType: string; context: number; total: number }[])[0];
+  expect(settings.cacheType).toBe(fit.cacheType);
+  expect(fit.total).toBeLessThanOrEqual(fit.limit);
+  const { memory } = await document("--n-ctx", String(fit.context));
+  expect((memory as { total: number }).total).toBe(fit.total);
+});

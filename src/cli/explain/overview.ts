@@ -12,6 +12,7 @@ import { formatBytes } from "../../engine/plan/program.ts";
 import { cacheGroups } from "../../llm/models/caches.ts";
 import { parameterCount } from "../../llm/models/family.ts";
 import { bar, counted, dim, facts, figures, grouped, heading, short, table } from "../terminal.ts";
+import { fitsOf, fitsTable } from "./fits.ts";
 import { modes, type Phase, type Subject } from "./subject.ts";
 import { weightGroups, weightTable } from "./weights.ts";
 
@@ -44,8 +45,17 @@ export function overview(subject: Subject): string {
     lengths(subject),
     heading("work"),
     works(phaseWorks(subject)),
+    ...fits(subject),
     dim(note(options.mode)),
   ].join("\n\n");
+}
+
+/** Longest contexts by memory and type of cache; only generation keeps a cache. */
+function fits(subject: Subject): string[] {
+  if (subject.options.mode !== "generate") return [];
+  const { type, rows, threads } = subject.options;
+  const how = `weights ${type === "file" ? "as in the file" : type}, ${counted(rows, "row")} at once, ${counted(threads, "thread")}`;
+  return [`${heading("longest context that fits")}  ${dim(how)}`, fitsTable(fitsOf(subject))];
 }
 
 function use({ options: { mode, rank }, program: { slots, threads } }: Subject): string {

@@ -1,4 +1,4 @@
-"""Prefill and decode of a GGUF file in llama.cpp, one thread: llama_cpp.py FILE PROMPT_TOKENS DECODED_TOKENS → JSON of seconds."""
+"""Prefill and decode of a GGUF file in llama.cpp, one thread: llama.py FILE PROMPT_TOKENS DECODED_TOKENS → JSON of seconds."""
 
 import json
 import sys
