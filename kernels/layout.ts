@@ -26,8 +26,8 @@ export const AT_LAST = 92;
 /** 1 once `open()` has accepted the control block and every plan. */
 export const AT_OPEN = 96;
 /**
- * Barrier of the threaded build: arrivals, generation, nonzero once a thread has failed, threads that have left. A
- * cache line of its own.
+ * Barrier of the threaded build: arrivals at all barriers of this run, 0, nonzero once a thread has failed, threads that
+ * have left. A cache line of its own.
  */
 export const AT_BARRIER = 128;
 /** Commands to the helper threads: generation, plan, first, last, threads there are (0 and 1: one), helpers done. */

@@ -44,7 +44,6 @@ const QUANTUM: u64 = 1 << 22;
 const NO_LIMIT: u64 = u64.MAX_VALUE;
 
 const ARRIVED: usize = AT_BARRIER;
-const GENERATION: usize = AT_BARRIER + 4;
 const STOP: usize = AT_BARRIER + 8;
 const LEFT: usize = AT_BARRIER + 12;
 const COMMAND_DONE: usize = AT_COMMAND + 20;
@@ -176,16 +175,17 @@ function starts_instruction(plan: u32, offset: u32): bool {
 function execute(plan: u32, offset: u32, unit: u32, end: u32, thread: u32, threads: u32): i32 {
   if (thread == 0) store<u32>(AT_LAST, end);
   let status: i32 = STATUS_DONE;
+  let barriers: u32 = 0;
   while (status == STATUS_DONE && offset < end) {
     const at = plan + offset;
     if (thread == 0) set_cursor(plan, offset, unit, STATUS_DONE);
-    if (threads > 1 && word(at, 2) & FLAG_BARRIER) status = barrier(threads);
+    if (threads > 1 && word(at, 2) & FLAG_BARRIER) status = barrier(barriers++, threads);
     if (status == STATUS_DONE) status = execute_instruction(plan, offset, unit, thread, threads);
     unit = 0;
     if (status == STATUS_DONE) offset += (word(at, 0) >> 16) << 2;
   }
   if (threads > 1) {
-    if (status == STATUS_DONE) status = barrier(threads); // the host is to see what the others have written
+    if (status == STATUS_DONE) status = barrier(barriers, threads); // the host is to see what the others have written
     leave(threads);
   }
   if (thread == 0) {
@@ -301,20 +301,23 @@ function stopped(): i32 {
   return STATUS_DONE;
 }
 
-/** Waits until all threads have arrived; the last one opens the next generation. */
-function barrier(threads: u32): i32 {
+/**
+ * Waits until all threads have arrived at their barrier number `passed` (from 0) of this run. Arrivals only grow while a
+ * run lasts, so that a thread's own count decides, and not the moment at which it looks.
+ */
+function barrier(passed: u32, threads: u32): i32 {
   if (ASC_FEATURE_THREADS) {
-    const generation = atomic.load<u32>(GENERATION);
-    if (atomic.add<u32>(ARRIVED, 1) == threads - 1) {
-      atomic.store<u32>(ARRIVED, 0);
-      atomic.add<u32>(GENERATION, 1);
-      atomic.notify(GENERATION, -1);
+    const all = (passed + 1) * threads;
+    let arrived = atomic.add<u32>(ARRIVED, 1) + 1;
+    if (arrived == all) {
+      atomic.notify(ARRIVED, -1);
       return STATUS_DONE;
     }
-    while (atomic.load<u32>(GENERATION) == generation) {
+    while (arrived < all) {
       const status = stopped();
       if (status) return status;
-      wait_for_change(GENERATION, generation, NAP);
+      wait_for_change(ARRIVED, arrived, NAP);
+      arrived = atomic.load<u32>(ARRIVED);
     }
   }
   return STATUS_DONE;

@@ -64,6 +64,10 @@ function partsRead(node: Node, sizes: RunSizes): Readonly<Record<number, number>
       const [table, token] = node.inputs;
       return { 1: Math.min(1, rows(token) / rows(table)) };
     }
+    case "rope": {
+      const [x, , table] = node.inputs;
+      return { 2: Math.min(1, rows(x) / rows(table)) };
+    }
     case "gather": {
       const [x, index] = node.inputs;
       return { 0: Math.min(1, rows(index) / rows(x)) };
