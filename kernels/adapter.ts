@@ -30,10 +30,10 @@ function check_sequences(o: usize): i32 {
   let entry = address(o, SEQUENCES);
   for (let i = 0; i < s; i++, entry += SEQUENCE_BYTES) {
     const last = <u64>load<u32>(entry, SEQUENCE_FIRST_ROW) + <u64>load<u32>(entry, SEQUENCE_ROWS);
-    if (last > t) return fail(ERROR_SEQUENCE, <i32>SEQUENCES, last, t);
+    if (last > t) return fail(o, ERROR_SEQUENCE, <i32>SEQUENCES, last, t);
     const adapter = load<u32>(entry, SEQUENCE_ADAPTER);
     if (adapter >= adapters && adapter != <u32>NO_ADAPTER)
-      return fail(ERROR_SEQUENCE, <i32>SEQUENCES, <u64>adapter, <u64>adapters);
+      return fail(o, ERROR_SEQUENCE, <i32>SEQUENCES, <u64>adapter, <u64>adapters);
   }
   return ERROR_NONE;
 }
@@ -49,8 +49,8 @@ function product(transposed: bool, o: usize, begin: i32, end: i32, scratch: usiz
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
   const from = transposed ? n : k, to = transposed ? k : n;
   if (!has(o, 0, extent(t, from)) || !has(o, 1, extent(scalar(o, ADAPTERS), n, k))) return failed();
-  if (!has(o, 2, extent(t, to)) || !has_scratch(block_scratch(from, 1))) return failed();
-  let code = check_units(begin, end, <u64>t);
+  if (!has(o, 2, extent(t, to)) || !has_scratch(o, block_scratch(from, 1))) return failed();
+  let code = check_units(o, begin, end, <u64>t);
   if (!code) code = check_sequences(o);
   if (code) return code;
   const y = address(o, 2), pitch = <usize>to << 2;
@@ -96,8 +96,8 @@ export function adapter_linear_grad_x(o: usize, begin: i32, end: i32, scratch: u
 export function adapter_linear_grad_w(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N), adapters = scalar(o, ADAPTERS);
   if (!has(o, 0, extent(t, n)) || !has(o, 1, extent(t, k)) || !has(o, 2, extent(adapters, n, k))) return failed();
-  if (!has_scratch(block_scratch(t, 1))) return failed();
-  let code = check_units(begin, end, <u64>units(k));
+  if (!has_scratch(o, block_scratch(t, 1))) return failed();
+  let code = check_units(o, begin, end, <u64>units(k));
   if (!code) code = check_sequences(o);
   if (code) return code;
   for (let u = begin; u < end; u++) {

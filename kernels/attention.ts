@@ -90,15 +90,15 @@ function check(o: usize, begin: i32, end: i32, dtype: i32): i32 {
   const context = scalar(o, CONTEXT);
   const window = scalar(o, WINDOW);
   const capacity = scalar(o, CAPACITY);
-  const code = check_units(begin, end, <u64>t * <u64>heads);
+  const code = check_units(o, begin, end, <u64>t * <u64>heads);
   if (code != ERROR_NONE) return code;
   const wrong = check_heads(o, HEADS);
   if (wrong != ERROR_NONE) return wrong;
-  if (dtype == CACHE_Q8_0 && d & 31) return fail(ERROR_DIMENSION, <i32>D, <u64>d, 32);
-  if (window < 0) return fail(ERROR_DIMENSION, <i32>WINDOW, <u64>window, 0);
-  if (context && capacity <= 0) return fail(ERROR_DIMENSION, <i32>CAPACITY, <u64>capacity, 1);
+  if (dtype == CACHE_Q8_0 && d & 31) return fail(o, ERROR_DIMENSION, <i32>D, <u64>d, 32);
+  if (window < 0) return fail(o, ERROR_DIMENSION, <i32>WINDOW, <u64>window, 0);
+  if (context && capacity <= 0) return fail(o, ERROR_DIMENSION, <i32>CAPACITY, <u64>capacity, 1);
   const needed = window ? min(<u64>context, <u64>window + <u64>t - 1) : <u64>context;
-  if (context && <u64>capacity < needed) return fail(ERROR_DIMENSION, <i32>CAPACITY, <u64>capacity, needed);
+  if (context && <u64>capacity < needed) return fail(o, ERROR_DIMENSION, <i32>CAPACITY, <u64>capacity, needed);
   const rows = extent(t, heads, d);
   const width = kv_heads * d;
   const keys = context ? cache_extent(dtype, scalar(o, CACHES), capacity, width) : extent(t, kv_heads, d);
@@ -106,7 +106,7 @@ function check(o: usize, begin: i32, end: i32, dtype: i32): i32 {
   if (!has(o, 3, rows) || !has(o, 4, extent(t, heads))) return failed();
   if (!has(o, 5, extent(t)) || !has(o, 6, extent(t)) || !has(o, 7, extent(scalar(o, S), 8))) return failed();
   const records = <u64>TEAM * <u64>(RECORD + score_bytes(o));
-  return has_scratch(records + <u64>tile_bytes(d, dtype)) ? ERROR_NONE : failed();
+  return has_scratch(o, records + <u64>tile_bytes(d, dtype)) ? ERROR_NONE : failed();
 }
 
 /** Bytes of a unit's scores: as many as it can see. */
@@ -162,11 +162,11 @@ function write_record(o: usize, row: i32, head: i32, record: usize): bool {
     const cache = load<u32>(entry + SEQUENCE_CACHE);
     last = load<u32>(address(o, 5) + (<usize>row << 2));
     if (cache >= <u32>scalar(o, CACHES)) {
-      fail(ERROR_SEQUENCE, 7, cache, <u64>scalar(o, CACHES));
+      fail(o, ERROR_SEQUENCE, 7, cache, <u64>scalar(o, CACHES));
       return false;
     }
     if (last >= <u32>scalar(o, CONTEXT)) {
-      fail(ERROR_POSITION, 5, last, <u64>scalar(o, CONTEXT));
+      fail(o, ERROR_POSITION, 5, last, <u64>scalar(o, CONTEXT));
       return false;
     }
     base = cache * <u32>scalar(o, CAPACITY);

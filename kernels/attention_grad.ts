@@ -24,16 +24,16 @@ export function attention_grad_q(o: usize, begin: i32, end: i32, scratch: usize)
   const heads = scalar(o, 12);
   const kv_heads = scalar(o, 13);
   const d = scalar(o, 14);
-  const code = check_units(begin, end, <u64>t * <u64>heads);
+  const code = check_units(o, begin, end, <u64>t * <u64>heads);
   if (code != ERROR_NONE) return code;
   const wrong = check_heads(o, 12);
   if (wrong != ERROR_NONE) return wrong;
-  if (scalar(o, 15) < 0) return fail(ERROR_DIMENSION, 15, <u64>scalar(o, 15), 0);
+  if (scalar(o, 15) < 0) return fail(o, ERROR_DIMENSION, 15, <u64>scalar(o, 15), 0);
   const rows = extent(t, heads, d);
   if (!has(o, 0, rows) || !has(o, 3, rows) || !has(o, 4, rows) || !has(o, 6, rows)) return failed();
   if (!has(o, 1, extent(t, kv_heads, d)) || !has(o, 2, extent(t, kv_heads, d))) return failed();
   if (!has(o, 5, extent(t, heads)) || !has(o, 7, extent(t, heads))) return failed();
-  if (!has(o, 8, extent(t)) || !has(o, 9, extent(scalar(o, 11), 8)) || !has_scratch(4 * <u64>quads(t))) return failed();
+  if (!has(o, 8, extent(t)) || !has(o, 9, extent(scalar(o, 11), 8)) || !has_scratch(o, 4 * <u64>quads(t))) return failed();
 
   let u = begin;
   while (u < end) {
@@ -139,16 +139,16 @@ export function attention_grad_kv(o: usize, begin: i32, end: i32, scratch: usize
   const heads = scalar(o, 12);
   const kv_heads = scalar(o, 13);
   const d = scalar(o, 14);
-  const code = check_units(begin, end, <u64>t * <u64>kv_heads);
+  const code = check_units(o, begin, end, <u64>t * <u64>kv_heads);
   if (code != ERROR_NONE) return code;
   const wrong = check_heads(o, 12);
   if (wrong != ERROR_NONE) return wrong;
-  if (scalar(o, 15) < 0) return fail(ERROR_DIMENSION, 15, <u64>scalar(o, 15), 0);
+  if (scalar(o, 15) < 0) return fail(o, ERROR_DIMENSION, 15, <u64>scalar(o, 15), 0);
   const rows = extent(t, kv_heads, d);
   if (!has(o, 0, extent(t, heads, d)) || !has(o, 3, extent(t, heads, d))) return failed();
   if (!has(o, 1, rows) || !has(o, 2, rows) || !has(o, 6, rows) || !has(o, 7, rows)) return failed();
   if (!has(o, 4, extent(t, heads)) || !has(o, 5, extent(t, heads))) return failed();
-  if (!has(o, 8, extent(t)) || !has(o, 9, extent(scalar(o, 11), 8)) || !has_scratch(6 * <u64>quads(t))) return failed();
+  if (!has(o, 8, extent(t)) || !has(o, 9, extent(scalar(o, 11), 8)) || !has_scratch(o, 6 * <u64>quads(t))) return failed();
 
   let u = begin;
   while (u < end) {

@@ -7,8 +7,8 @@ export function check_heads(o: usize, i: usize): i32 {
   const heads = scalar(o, i);
   const kv_heads = scalar(o, i + 1);
   const d = scalar(o, i + 2);
-  if (kv_heads <= 0 || heads < kv_heads) return fail(ERROR_DIMENSION, <i32>i + 1, <u64>kv_heads, <u64>heads);
-  if (d <= 0 || d & 3) return fail(ERROR_DIMENSION, <i32>i + 2, <u64>d, 4);
+  if (kv_heads <= 0 || heads < kv_heads) return fail(o, ERROR_DIMENSION, <i32>i + 1, <u64>kv_heads, <u64>heads);
+  if (d <= 0 || d & 3) return fail(o, ERROR_DIMENSION, <i32>i + 2, <u64>d, 4);
   return ERROR_NONE;
 }
 

@@ -60,10 +60,10 @@ function write_rows(o: usize, begin: i32, end: i32, dtype: i32): i32 {
   const context = scalar(o, 8);
   const caches = scalar(o, 9);
   const capacity = scalar(o, 10);
-  const code = check_units(begin, end, <u64>t);
+  const code = check_units(o, begin, end, <u64>t);
   if (code != ERROR_NONE) return code;
-  if (dtype == CACHE_Q8_0 && c & 31) return fail(ERROR_DIMENSION, 6, <u64>c, 32);
-  if (capacity <= 0) return fail(ERROR_DIMENSION, 10, <u64>capacity, 0);
+  if (dtype == CACHE_Q8_0 && c & 31) return fail(o, ERROR_DIMENSION, 6, <u64>c, 32);
+  if (capacity <= 0) return fail(o, ERROR_DIMENSION, 10, <u64>capacity, 0);
   if (!has(o, 0, extent(t, c)) || !has(o, 1, cache_extent(dtype, caches, capacity, c))) return failed();
   if (!has(o, 2, extent(t)) || !has(o, 3, extent(t)) || !has(o, 4, extent(s, 8))) return failed();
   const bytes = cache_bytes(dtype, c);
@@ -71,9 +71,9 @@ function write_rows(o: usize, begin: i32, end: i32, dtype: i32): i32 {
     const entry = sequence_of(o, 3, row, t, s);
     if (!entry) return failed();
     const cache = load<u32>(entry + SEQUENCE_CACHE);
-    if (cache >= <u32>caches) return fail(ERROR_SEQUENCE, 4, cache, <u64>caches);
+    if (cache >= <u32>caches) return fail(o, ERROR_SEQUENCE, 4, cache, <u64>caches);
     const position = load<u32>(address(o, 2) + (row << 2));
-    if (position >= <u32>context) return fail(ERROR_POSITION, 2, position, <u64>context);
+    if (position >= <u32>context) return fail(o, ERROR_POSITION, 2, position, <u64>context);
     const to = address(o, 1) + (<usize>cache * <usize>capacity + <usize>(position % <u32>capacity)) * bytes;
     const from = address(o, 0) + ((row * <usize>c) << 2);
     if (dtype == CACHE_F32) memory.copy(to, from, bytes);

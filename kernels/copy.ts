@@ -10,9 +10,9 @@ import { load_lanes, store_lanes } from "./tail";
  * offset in elements of x, none negative. Unit: an index of the first extent.
  */
 export function copy(o: usize, begin: i32, end: i32, scratch: usize): i32 {
-  const code = check_units(begin, end, <u64>scalar(o, 2));
+  const code = check_units(o, begin, end, <u64>scalar(o, 2));
   if (code != ERROR_NONE) return code;
-  for (let i = 6; i < 11; i++) if (scalar(o, i) < 0) return fail(ERROR_DIMENSION, i, <u64>scalar(o, i), 0);
+  for (let i = 6; i < 11; i++) if (scalar(o, i) < 0) return fail(o, ERROR_DIMENSION, i, <u64>scalar(o, i), 0);
   if (!has(o, 1, extent(scalar(o, 2), scalar(o, 3), scalar(o, 4), scalar(o, 5)))) return failed();
   if (!has(o, 0, view_extent(o))) return failed();
   const d1 = <usize>scalar(o, 3);
@@ -42,7 +42,7 @@ function view_extent(o: usize): u64 {
 /** y (n) = value. Unit: 1024 elements. */
 export function fill(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const n = scalar(o, 1);
-  const code = check_units(begin, end, piece_units(n));
+  const code = check_units(o, begin, end, piece_units(n));
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(n))) return failed();
   const value = f32x4.splat(float(o, 2));
@@ -54,7 +54,7 @@ export function fill(o: usize, begin: i32, end: i32, scratch: usize): i32 {
 /** x u32[n] → y f32 (n), rounded to nearest even; y may be x. Unit: 1024 elements. */
 export function cast_u32_f32(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const n = scalar(o, 2);
-  const code = check_units(begin, end, piece_units(n));
+  const code = check_units(o, begin, end, piece_units(n));
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(n)) || !has(o, 1, extent(n))) return failed();
   const last = piece_start(end, n);
@@ -70,9 +70,9 @@ export function iota(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const r = scalar(o, 1);
   const c = scalar(o, 2);
   const axis = scalar(o, 3);
-  const code = check_units(begin, end, <u64>r);
+  const code = check_units(o, begin, end, <u64>r);
   if (code != ERROR_NONE) return code;
-  if (axis < 0 || axis > 1) return fail(ERROR_DIMENSION, 3, <u64>axis, 1);
+  if (axis < 0 || axis > 1) return fail(o, ERROR_DIMENSION, 3, <u64>axis, 1);
   if (!has(o, 0, extent(r, c))) return failed();
   for (let row = begin; row < end; row++)
     for (let column = 0; column < c; column++) {
@@ -91,8 +91,8 @@ export function matmul(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const m = scalar(o, 4);
   const n = scalar(o, 5);
   const k = scalar(o, 6);
-  for (let i = 3; i < 13; i++) if (scalar(o, i) < 0) return fail(ERROR_DIMENSION, i, <u64>scalar(o, i), 0);
-  const code = check_units(begin, end, <u64>batch * <u64>m);
+  for (let i = 3; i < 13; i++) if (scalar(o, i) < 0) return fail(o, ERROR_DIMENSION, i, <u64>scalar(o, i), 0);
+  const code = check_units(o, begin, end, <u64>batch * <u64>m);
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, batched_extent(o, 7, m, k)) || !has(o, 1, batched_extent(o, 10, k, n))) return failed();
   if (!has(o, 2, extent(batch, m, n))) return failed();

@@ -278,6 +278,6 @@ export function dispatch(opcode: u32, o: usize, begin: i32, end: i32, scratch: u
     case op.OP_ATTENTION_Q8_0:
       return attention_q8_0(o, begin, end, scratch);
     default:
-      return fail(ERROR_BAD_PLAN, -1, opcode, op.OPCODES);
+      return fail(o, ERROR_BAD_PLAN, -1, opcode, op.OPCODES);
   }
 }

@@ -68,10 +68,10 @@ function binary(kind: i32, o: usize, begin: i32, end: i32): i32 {
   const c = scalar(o, 4);
   const row_stride = scalar(o, 5);
   const column_stride = scalar(o, 6);
-  const code = check_units(begin, end, <u64>r);
+  const code = check_units(o, begin, end, <u64>r);
   if (code != ERROR_NONE) return code;
-  if (row_stride < 0) return fail(ERROR_DIMENSION, 5, <u64>row_stride, 0);
-  if (column_stride < 0 || column_stride > 1) return fail(ERROR_DIMENSION, 6, <u64>column_stride, 1);
+  if (row_stride < 0) return fail(o, ERROR_DIMENSION, 5, <u64>row_stride, 0);
+  if (column_stride < 0 || column_stride > 1) return fail(o, ERROR_DIMENSION, 6, <u64>column_stride, 1);
   if (!has(o, 0, extent(r, c)) || !has(o, 2, extent(r, c))) return failed();
   if (!has(o, 1, strided_extent(r, row_stride, c, column_stride))) return failed();
   const bytes = <usize>c << 2;
@@ -105,7 +105,7 @@ function apply_binary(kind: i32, a: v128, b: v128): v128 {
 function unary(kind: i32, o: usize, begin: i32, end: i32): i32 {
   const r = scalar(o, 2);
   const c = scalar(o, 3);
-  const code = check_units(begin, end, <u64>r);
+  const code = check_units(o, begin, end, <u64>r);
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(r, c)) || !has(o, 1, extent(r, c))) return failed();
   const bytes = <usize>c << 2;
@@ -132,7 +132,7 @@ function apply_unary(kind: i32, x: v128): v128 {
 export function select(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const r = scalar(o, 4);
   const c = scalar(o, 5);
-  const code = check_units(begin, end, <u64>r);
+  const code = check_units(o, begin, end, <u64>r);
   if (code != ERROR_NONE) return code;
   for (let i: usize = 0; i < 4; i++) if (!has(o, i, extent(r, c))) return failed();
   const zero = f32x4.splat(0);
@@ -181,7 +181,7 @@ export function max_columns(o: usize, begin: i32, end: i32, scratch: usize): i32
 
 function check_reduction(o: usize, begin: i32, end: i32): i32 {
   const r = scalar(o, 2);
-  const code = check_units(begin, end, <u64>r);
+  const code = check_units(o, begin, end, <u64>r);
   if (code != ERROR_NONE) return code;
   return has(o, 0, extent(r, scalar(o, 3))) && has(o, 1, extent(r)) ? ERROR_NONE : failed();
 }
@@ -191,7 +191,7 @@ export function sum_rows(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const r = scalar(o, 2);
   const c = scalar(o, 3);
   const adds = scalar(o, 4) != 0;
-  const code = check_units(begin, end, pieces(c, 16));
+  const code = check_units(o, begin, end, pieces(c, 16));
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(r, c)) || !has(o, 1, extent(c))) return failed();
   const bytes = <usize>c << 2;
@@ -213,7 +213,7 @@ export function sum_rows(o: usize, begin: i32, end: i32, scratch: usize): i32 {
 /** state += x; state, x (n). Unit: 1024 elements. */
 export function accumulate(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const n = scalar(o, 2);
-  const code = check_units(begin, end, piece_units(n));
+  const code = check_units(o, begin, end, piece_units(n));
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(n)) || !has(o, 1, extent(n))) return failed();
   const last = piece_start(end, n);

@@ -15,14 +15,14 @@ const ACC: usize = 6;
 
 function embedding(dtype: i32, o: usize, begin: i32, end: i32): i32 {
   const t = scalar(o, T), c = scalar(o, C), v = scalar(o, V);
-  if (c % block_size(dtype)) return fail(ERROR_DIMENSION, <i32>C, <u64>c, <u64>block_size(dtype));
+  if (c % block_size(dtype)) return fail(o, ERROR_DIMENSION, <i32>C, <u64>c, <u64>block_size(dtype));
   if (!has(o, 0, extent(t)) || !has(o, 1, weight_bytes(dtype, v, c)) || !has(o, 2, extent(t, c))) return failed();
-  const code = check_units(begin, end, <u64>t);
+  const code = check_units(o, begin, end, <u64>t);
   if (code) return code;
   const tokens = address(o, 0), table = address(o, 1), y = address(o, 2);
   for (let r = begin; r < end; r++) {
     const token = load<u32>(tokens + (<usize>r << 2));
-    if (token >= <u32>v) return fail(ERROR_TOKEN, 0, <u64>token, <u64>v);
+    if (token >= <u32>v) return fail(o, ERROR_TOKEN, 0, <u64>token, <u64>v);
     decode_row(dtype, table, c, <i32>token, y + (<usize>r * <usize>c << 2));
   }
   return ERROR_NONE;
@@ -32,7 +32,7 @@ function embedding(dtype: i32, o: usize, begin: i32, end: i32): i32 {
 export function embedding_grad(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, T), c = scalar(o, C), v = scalar(o, V);
   if (!has(o, 0, extent(t)) || !has(o, 1, extent(t, c)) || !has(o, 2, extent(v, c))) return failed();
-  const code = check_units(begin, end, <u64>units(c));
+  const code = check_units(o, begin, end, <u64>units(c));
   if (code) return code;
   const first = begin << 4, width = min(c, end << 4) - first, pitch = <usize>c << 2;
   if (width <= 0) return ERROR_NONE;
@@ -42,7 +42,7 @@ export function embedding_grad(o: usize, begin: i32, end: i32, scratch: usize): 
   let dy = address(o, 1) + (<usize>first << 2);
   for (let r = 0; r < t; r++, dy += pitch) {
     const token = load<u32>(tokens + (<usize>r << 2));
-    if (token >= <u32>v) return fail(ERROR_TOKEN, 0, <u64>token, <u64>v);
+    if (token >= <u32>v) return fail(o, ERROR_TOKEN, 0, <u64>token, <u64>v);
     add(dy, table + <usize>token * pitch, bytes);
   }
   return ERROR_NONE;

@@ -16,10 +16,10 @@ function times(bytes: u64, count: i32): u64 {
   return product < TOO_MUCH ? product : TOO_MUCH;
 }
 
-/** ERROR_NONE where [begin, end) lies in [0, units). */
-export function check_units(begin: i32, end: i32, units: u64): i32 {
+/** ERROR_NONE where [begin, end) lies in [0, units); the error record is written where it does not. */
+export function check_units(o: usize, begin: i32, end: i32, units: u64): i32 {
   if (begin >= 0 && begin <= end && <u64>end <= units) return ERROR_NONE;
-  return fail(ERROR_DIMENSION, -1, <u64>end, units);
+  return fail(o, ERROR_DIMENSION, -1, <u64>end, units);
 }
 
 /** ⌈count / size⌉ */

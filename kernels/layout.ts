@@ -26,11 +26,14 @@ export const AT_LAST = 92;
 /** 1 once `open()` has accepted the control block and every plan. */
 export const AT_OPEN = 96;
 /**
- * Barrier of the threaded build: arrivals at all barriers of this run, 0, nonzero once a thread has failed, threads that
- * have left. A cache line of its own.
+ * Barrier of the threaded build: arrivals at all barriers of this run, 0, the STATUS that ends it on all threads, threads
+ * that have left. A cache line of its own.
  */
 export const AT_BARRIER = 128;
-/** Commands to the helper threads: generation, plan, first, last, threads there are (0 and 1: one), helpers done. */
+/**
+ * Commands to the helper threads: generation, plan, first, last, threads there are (0 and 1: one), helpers at work, traps
+ * (counted by the host).
+ */
 export const AT_COMMAND = 192;
 /** Run-time slots: 16 words, see SLOT_*. */
 export const AT_SLOTS = 256;

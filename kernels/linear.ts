@@ -21,10 +21,10 @@ const ACC: usize = 6;
 /** Checks of forward (from K to N columns) and grad_x (from N to K). */
 function check(o: usize, begin: i32, end: i32, dtype: i32, from: i32, to: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
-  if (k % block_size(dtype)) return fail(ERROR_DIMENSION, <i32>K, <u64>k, <u64>block_size(dtype));
+  if (k % block_size(dtype)) return fail(o, ERROR_DIMENSION, <i32>K, <u64>k, <u64>block_size(dtype));
   if (!has(o, 0, extent(t, from)) || !has(o, 1, weight_bytes(dtype, n, k))) return failed();
-  if (!has(o, 2, extent(t, to)) || !has_scratch(scratch)) return failed();
-  return check_units(begin, end, <u64>units(to));
+  if (!has(o, 2, extent(t, to)) || !has_scratch(o, scratch)) return failed();
+  return check_units(o, begin, end, <u64>units(to));
 }
 
 function forward(dtype: i32, o: usize, begin: i32, end: i32, scratch: usize): i32 {
@@ -69,8 +69,8 @@ function grad_x(dtype: i32, o: usize, begin: i32, end: i32, scratch: usize): i32
 export function linear_grad_w(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N);
   if (!has(o, 0, extent(t, n)) || !has(o, 1, extent(t, k)) || !has(o, 2, extent(n, k))) return failed();
-  if (!has_scratch(block_scratch(t, 1))) return failed();
-  const code = check_units(begin, end, <u64>units(k));
+  if (!has_scratch(o, block_scratch(t, 1))) return failed();
+  const code = check_units(o, begin, end, <u64>units(k));
   if (code) return code;
   const dy = address(o, 0), x = address(o, 1), dw = address(o, 2);
   const block = scratch + TILE_BYTES, dy_row = <usize>n << 2, dw_row = <usize>k << 2;

@@ -62,10 +62,10 @@ function scratch_bytes(dtype: i32, t: i32, k: i32): u64 {
 
 function linear(dtype: i32, o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K), n = scalar(o, N), size = block_size(dtype);
-  if (k % size) return fail(ERROR_DIMENSION, <i32>K, <u64>k, <u64>size);
+  if (k % size) return fail(o, ERROR_DIMENSION, <i32>K, <u64>k, <u64>size);
   if (!has(o, 0, extent(t, k >> 5, <i32>(RECORD_BYTES >> 2))) || !has(o, 1, weight_bytes(dtype, n, k))) return failed();
-  if (!has(o, 2, extent(t, n)) || !has_scratch(scratch_bytes(dtype, t, k))) return failed();
-  const code = check_units(begin, end, <u64>units(n));
+  if (!has(o, 2, extent(t, n)) || !has_scratch(o, scratch_bytes(dtype, t, k))) return failed();
+  const code = check_units(o, begin, end, <u64>units(n));
   if (code) return code;
   const bytes = group_bytes(dtype, k), groups = min(end << 1, (n + 7) >> 3);
   for (let g = begin << 1; g < groups; g++)

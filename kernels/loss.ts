@@ -18,7 +18,7 @@ const PIECE_BYTES: usize = 16384;
 export function cross_entropy(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const rows = scalar(o, 5);
   const v = scalar(o, 6);
-  const code = check_units(begin, end, <u64>rows);
+  const code = check_units(o, begin, end, <u64>rows);
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(rows, v))) return failed();
   for (let i: usize = 1; i < 5; i++) if (!has(o, i, extent(rows))) return failed();
@@ -28,7 +28,7 @@ export function cross_entropy(o: usize, begin: i32, end: i32, scratch: usize): i
     let loss: f32 = 0;
     let lse: f32 = 0;
     if (target != NO_TARGET) {
-      if (target >= <u32>v) return fail(ERROR_TOKEN, 1, target, <u64>v);
+      if (target >= <u32>v) return fail(o, ERROR_TOKEN, 1, target, <u64>v);
       const logits = address(o, 0) + ((row * <usize>v) << 2);
       lse = log_sum_exp(logits, <usize>v);
       loss = load<f32>(address(o, 2) + at) * (lse - load<f32>(logits + (<usize>target << 2)));
@@ -47,7 +47,7 @@ export function cross_entropy(o: usize, begin: i32, end: i32, scratch: usize): i
 export function cross_entropy_grad(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const rows = scalar(o, 6);
   const v = scalar(o, 7);
-  const code = check_units(begin, end, <u64>rows);
+  const code = check_units(o, begin, end, <u64>rows);
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(rows, v)) || !has(o, 5, extent(rows, v))) return failed();
   for (let i: usize = 1; i < 5; i++) if (!has(o, i, extent(rows))) return failed();
@@ -61,7 +61,7 @@ export function cross_entropy_grad(o: usize, begin: i32, end: i32, scratch: usiz
       memory.fill(dlogits, 0, bytes);
       continue;
     }
-    if (target >= <u32>v) return fail(ERROR_TOKEN, 1, target, <u64>v);
+    if (target >= <u32>v) return fail(o, ERROR_TOKEN, 1, target, <u64>v);
     const factor = load<f32>(address(o, 4) + at) * load<f32>(address(o, 2) + at);
     const lse = v128.load32_splat(address(o, 3) + at);
     const factors = f32x4.splat(factor);

@@ -9,7 +9,7 @@ import { load_lanes, store_lanes } from "./tail";
 export function rms_norm(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, 4);
   const c = scalar(o, 5);
-  const code = check_units(begin, end, <u64>t);
+  const code = check_units(o, begin, end, <u64>t);
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(t, c)) || !has(o, 1, extent(c))) return failed();
   if (!has(o, 2, extent(t, c)) || !has(o, 3, extent(t))) return failed();
@@ -36,7 +36,7 @@ export function rms_norm_grad_x(o: usize, begin: i32, end: i32, scratch: usize):
   const t = scalar(o, 5);
   const c = scalar(o, 6);
   const accumulate = scalar(o, 7) != 0;
-  const code = check_units(begin, end, <u64>t);
+  const code = check_units(o, begin, end, <u64>t);
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(t, c)) || !has(o, 1, extent(t, c)) || !has(o, 2, extent(c))) return failed();
   if (!has(o, 3, extent(t)) || !has(o, 4, extent(t, c))) return failed();
@@ -64,7 +64,7 @@ export function rms_norm_grad_w(o: usize, begin: i32, end: i32, scratch: usize):
   const t = scalar(o, 4);
   const c = scalar(o, 5);
   const accumulate = scalar(o, 6) != 0;
-  const code = check_units(begin, end, pieces(c, 16));
+  const code = check_units(o, begin, end, pieces(c, 16));
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(t, c)) || !has(o, 1, extent(t, c))) return failed();
   if (!has(o, 2, extent(t)) || !has(o, 3, extent(c))) return failed();

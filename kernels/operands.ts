@@ -24,29 +24,31 @@ export function float(o: usize, i: usize): f32 {
 export function has(o: usize, i: usize, bytes: u64): bool {
   const extent = <u64>load<u32>(o + (i << 4), 4);
   if (bytes <= extent) return true;
-  fail(ERROR_OPERAND_BYTES, <i32>i, bytes, extent);
+  fail(o, ERROR_OPERAND_BYTES, <i32>i, bytes, extent);
   return false;
 }
 
 /** Whether this thread's scratch has at least `bytes` bytes; writes the error record where it has not. */
-export function has_scratch(bytes: u64): bool {
+export function has_scratch(o: usize, bytes: u64): bool {
   const extent = <u64>load<u32>(AT_SCRATCH_BYTES);
   if (bytes <= extent) return true;
-  fail(ERROR_SCRATCH, -1, bytes, extent);
+  fail(o, ERROR_SCRATCH, -1, bytes, extent);
   return false;
 }
 
 /**
- * Writes code, operand, value and limit into the error record (the executor adds plan and instruction) and returns the
- * code. The first failure stays.
+ * Writes code, operand, value and limit into the error record and returns the code. The first failure stays. `o`, the
+ * operand table of the thread (0 outside a kernel), stands in the plan's word until the executor puts plan and
+ * instruction there: so it knows whether the record is this thread's.
  */
-export function fail(code: i32, operand: i32, value: u64, limit: u64): i32 {
+export function fail(o: usize, code: i32, operand: i32, value: u64, limit: u64): i32 {
   if (ASC_FEATURE_THREADS) {
     if (atomic.cmpxchg<i32>(AT_ERROR, ERROR_NONE, code) != ERROR_NONE) return code;
   } else {
     if (load<i32>(AT_ERROR) != ERROR_NONE) return code;
     store<i32>(AT_ERROR, code);
   }
+  store<u32>(AT_ERROR + 4, <u32>o);
   store<i32>(AT_ERROR + 12, operand);
   store<u64>(AT_ERROR + 16, value);
   store<u64>(AT_ERROR + 24, limit);

@@ -22,7 +22,7 @@ const SCHEDULE_FLOATS: i32 = 8;
 export function sum_squares(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const n = scalar(o, 2);
   const count = pieces(n, PIECE);
-  const code = check_units(begin, end, count);
+  const code = check_units(o, begin, end, count);
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(n)) || !has(o, 1, count << 2)) return failed();
   const bytes = <usize>n << 2;
@@ -52,13 +52,13 @@ export function sum_squares(o: usize, begin: i32, end: i32, scratch: usize): i32
  */
 export function optimizer_schedule(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const p = scalar(o, 3);
-  const code = check_units(begin, end, 1);
+  const code = check_units(o, begin, end, 1);
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(p)) || !has(o, 1, 4) || !has(o, 2, 4 * SCHEDULE_FLOATS)) return failed();
   if (begin == end) return ERROR_NONE;
   let total: f64 = 0;
   for (let piece: usize = 0; piece < <usize>p; piece++) total += <f64>load<f32>(address(o, 0) + (piece << 2));
-  if (total - total != 0) return fail(ERROR_NOT_FINITE, 0, 0, p);
+  if (total - total != 0) return fail(o, ERROR_NOT_FINITE, 0, 0, p);
   const weights = load<f32>(address(o, 1));
   const max_norm = <f64>float(o, 4);
   const schedule = address(o, 2);
@@ -89,7 +89,7 @@ function next_correction(last: f32, beta: f32): f32 {
  */
 export function adamw(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const n = scalar(o, 5);
-  const code = check_units(begin, end, pieces(n, 1024));
+  const code = check_units(o, begin, end, pieces(n, 1024));
   if (code != ERROR_NONE) return code;
   for (let i: usize = 0; i < 4; i++) if (!has(o, i, extent(n))) return failed();
   if (!has(o, 4, 4 * SCHEDULE_FLOATS)) return failed();

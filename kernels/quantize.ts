@@ -19,9 +19,9 @@ const K: usize = 3;
 
 export function quantize(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, T), k = scalar(o, K);
-  if (k & 31) return fail(ERROR_DIMENSION, <i32>K, <u64>k, 32);
+  if (k & 31) return fail(o, ERROR_DIMENSION, <i32>K, <u64>k, 32);
   if (!has(o, 0, extent(t, k)) || !has(o, 1, extent(t, k >> 5, <i32>(RECORD_BYTES >> 2)))) return failed();
-  const code = check_units(begin, end, <u64>t);
+  const code = check_units(o, begin, end, <u64>t);
   if (code) return code;
   const blocks = <usize>(k >> 5);
   let x = address(o, 0) + (<usize>begin * blocks << 7);

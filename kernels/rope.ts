@@ -13,9 +13,9 @@ export function rope(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const heads = scalar(o, 5);
   const d = scalar(o, 6);
   const context = scalar(o, 7);
-  const code = check_units(begin, end, <u64>t);
+  const code = check_units(o, begin, end, <u64>t);
   if (code != ERROR_NONE) return code;
-  if (d & 1) return fail(ERROR_DIMENSION, 6, <u64>d, 2);
+  if (d & 1) return fail(o, ERROR_DIMENSION, 6, <u64>d, 2);
   if (!has(o, 0, extent(t, heads, d)) || !has(o, 1, extent(t))) return failed();
   if (!has(o, 2, extent(context, d)) || !has(o, 3, extent(t, heads, d))) return failed();
   const sign = f32x4.splat(scalar(o, 8) != 0 ? -1 : 1);
@@ -23,7 +23,7 @@ export function rope(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const row_bytes = <usize>heads * head_bytes;
   for (let row = <usize>begin; row < <usize>end; row++) {
     const position = load<u32>(address(o, 1) + (row << 2));
-    if (position >= <u32>context) return fail(ERROR_POSITION, 1, position, <u64>context);
+    if (position >= <u32>context) return fail(o, ERROR_POSITION, 1, position, <u64>context);
     const table = address(o, 2) + <usize>position * head_bytes;
     const x = address(o, 0) + row * row_bytes;
     const y = address(o, 3) + row * row_bytes;

@@ -9,13 +9,13 @@ export function gather(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, 3);
   const outputs = scalar(o, 4);
   const c = scalar(o, 5);
-  const code = check_units(begin, end, <u64>outputs);
+  const code = check_units(o, begin, end, <u64>outputs);
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(t, c)) || !has(o, 1, extent(outputs)) || !has(o, 2, extent(outputs, c))) return failed();
   const bytes = <usize>c << 2;
   for (let row = <usize>begin; row < <usize>end; row++) {
     const index = load<u32>(address(o, 1) + (row << 2));
-    if (index >= <u32>t) return fail(ERROR_INDEX, 1, index, <u64>t);
+    if (index >= <u32>t) return fail(o, ERROR_INDEX, 1, index, <u64>t);
     memory.copy(address(o, 2) + row * bytes, address(o, 0) + <usize>index * bytes, bytes);
   }
   return ERROR_NONE;
@@ -29,7 +29,7 @@ export function scatter_add(o: usize, begin: i32, end: i32, scratch: usize): i32
   const t = scalar(o, 3);
   const outputs = scalar(o, 4);
   const c = scalar(o, 5);
-  const code = check_units(begin, end, pieces(c, 16));
+  const code = check_units(o, begin, end, pieces(c, 16));
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(outputs, c)) || !has(o, 1, extent(outputs)) || !has(o, 2, extent(t, c))) return failed();
   const bytes = <usize>c << 2;
@@ -41,7 +41,7 @@ export function scatter_add(o: usize, begin: i32, end: i32, scratch: usize): i32
   }
   for (let row: usize = 0; row < <usize>outputs; row++) {
     const index = load<u32>(address(o, 1) + (row << 2));
-    if (index >= <u32>t) return fail(ERROR_INDEX, 1, index, <u64>t);
+    if (index >= <u32>t) return fail(o, ERROR_INDEX, 1, index, <u64>t);
     const dy = address(o, 0) + row * bytes;
     const dx = address(o, 2) + <usize>index * bytes;
     for (let i = from; i < to; i += 16) {

@@ -1,10 +1,9 @@
 /**
  * The executor. Every thread walks the same plan; an instruction's units are cut into one contiguous share a thread, a
- * share into slices of bounded cost, and between slices a run can stop. The only file that knows threads.
+ * share into slices of bounded cost, and between slices a run can stop. How threads meet is in threads.ts.
  */
 import {
   AT_ABORT,
-  AT_BARRIER,
   AT_BUDGET,
   AT_COMMAND,
   AT_COUNTERS,
@@ -38,21 +37,21 @@ import { check_control, check_plans, check_slots, next_plan, region_offset, thre
 import { write_constants } from "./constants";
 import { dispatch } from "./dispatch";
 import { clear_error, fail } from "./operands";
+import {
+  await_command,
+  await_helpers,
+  barrier,
+  clear_barrier,
+  helper_done,
+  leave,
+  send_command,
+  stop,
+  stopped,
+} from "./threads";
 
 /** Most cost of a slice: a few milliseconds of one slow core, so that an abort is honoured long before 100 ms. */
 const QUANTUM: u64 = 1 << 22;
 const NO_LIMIT: u64 = u64.MAX_VALUE;
-
-const ARRIVED: usize = AT_BARRIER;
-const STOP: usize = AT_BARRIER + 8;
-const LEFT: usize = AT_BARRIER + 12;
-const COMMAND_DONE: usize = AT_COMMAND + 20;
-
-/** Turns of a spin before a thread sleeps: some 20 µs, about what waking a sleeper costs. */
-const SPINS = 4096;
-/** A sleeper looks at the abort word this often, in ns. */
-const NAP: i64 = 10_000_000;
-const FOREVER: i64 = -1;
 
 /**
  * Checks control block and plans, writes the constant page, clears cursor and counters. Returns an error code. Thread 0
@@ -61,13 +60,12 @@ const FOREVER: i64 = -1;
 export function open(): i32 {
   clear_error();
   store<u32>(AT_OPEN, 0);
+  clear_barrier(); // a trap leaves it half-way; no helper is at work
   const bad_control = check_control();
   if (bad_control) return bad_control;
   const bad_plan = check_plans();
   if (bad_plan) return bad_plan;
   write_constants();
-  memory.fill(AT_BARRIER, 0, 16);
-  store<u32>(COMMAND_DONE, threads_given() - 1); // fewer: helpers are at work
   memory.fill(AT_CURSOR, 0, 16);
   store<u64>(AT_BUDGET, NO_LIMIT);
   store<u32>(AT_ABORT, 0);
@@ -78,12 +76,18 @@ export function open(): i32 {
 
 /**
  * Runs instructions [first, last) of a plan as thread `thread` of `threads`, and returns a STATUS. With several threads
- * every one calls this with the same range (the error record cleared before by whoever sends them), and all return
- * together.
+ * every one calls this with the same range (the error record cleared before by whoever sends them), and the next run
+ * begins when all have returned.
  */
 export function run(plan: u32, first: u32, last: u32, thread: u32, threads: u32): i32 {
   if (threads == 1) clear_error();
-  if (check_run(plan, first, last, thread, threads)) return failed_at(plan, 0);
+  if (check_run(plan, first, last, thread, threads)) {
+    if (threads > 1 && thread < threads && threads <= threads_given()) {
+      stop(STATUS_FAILED);
+      leave(threads); // the others may not have been refused, and would wait for this one
+    }
+    return failed_at(plan, 0, 0);
+  }
   return execute(plan, offset_of(plan, first), 0, offset_of(plan, last), thread, threads);
 }
 
@@ -93,14 +97,14 @@ export function run_on(): i32 {
   const plan = load<u32>(AT_CURSOR);
   const end = load<u32>(AT_LAST);
   if (load<u32>(AT_CURSOR, 12) != STATUS_PAUSED) {
-    fail(ERROR_CURSOR, -1, load<u32>(AT_CURSOR, 12), STATUS_PAUSED);
-    return failed_at(plan, 0);
+    fail(0, ERROR_CURSOR, -1, load<u32>(AT_CURSOR, 12), STATUS_PAUSED);
+    return failed_at(plan, 0, 0);
   }
   const offset = load<u32>(AT_CURSOR, 4);
-  if (check_run(plan, 0, 0, 0, 1)) return failed_at(plan, 0);
+  if (check_run(plan, 0, 0, 0, 1)) return failed_at(plan, 0, 0);
   if (!starts_instruction(plan, offset) || !starts_instruction(plan, end)) {
-    fail(ERROR_CURSOR, -1, offset, end);
-    return failed_at(plan, offset);
+    fail(0, ERROR_CURSOR, -1, offset, end);
+    return failed_at(plan, offset, 0);
   }
   return execute(plan, offset, load<u32>(AT_CURSOR, 8), end, 0, 1);
 }
@@ -109,21 +113,12 @@ export function run_on(): i32 {
 export function start(plan: u32, first: u32, last: u32): i32 {
   const threads = threads_given();
   if (threads == 1) return run(plan, first, last, 0, 1);
-  if (ASC_FEATURE_THREADS) {
-    clear_error();
-    store<u32>(AT_COMMAND, plan, 4);
-    store<u32>(AT_COMMAND, first, 8);
-    store<u32>(AT_COMMAND, last, 12);
-    atomic.store<u32>(COMMAND_DONE, 0);
-    atomic.add<u32>(AT_COMMAND, 1);
-    atomic.notify(AT_COMMAND, -1);
-    const status = run(plan, first, last, 0, threads);
-    for (let done = atomic.load<u32>(COMMAND_DONE); done < threads - 1; done = atomic.load<u32>(COMMAND_DONE)) {
-      wait_for_change(COMMAND_DONE, done, NAP);
-    }
-    return status;
-  }
-  return STATUS_FAILED;
+  if (!ASC_FEATURE_THREADS) return STATUS_FAILED;
+  clear_error();
+  send_command(plan, first, last, threads);
+  const status = run(plan, first, last, 0, threads);
+  await_helpers();
+  return status;
 }
 
 /**
@@ -131,29 +126,25 @@ export function start(plan: u32, first: u32, last: u32): i32 {
  * host has sent a command to 0 threads.
  */
 export function help(thread: u32, seen: u32): void {
-  if (ASC_FEATURE_THREADS) {
-    while (true) {
-      while (atomic.load<u32>(AT_COMMAND) == seen) wait_for_change(AT_COMMAND, seen, FOREVER);
-      seen = atomic.load<u32>(AT_COMMAND);
-      const threads = load<u32>(AT_COMMAND, 16);
-      if (threads == 0) return;
-      if (thread >= threads) continue;
-      run(load<u32>(AT_COMMAND, 4), load<u32>(AT_COMMAND, 8), load<u32>(AT_COMMAND, 12), thread, threads);
-      atomic.add<u32>(COMMAND_DONE, 1);
-      atomic.notify(COMMAND_DONE, 1);
-    }
+  while (ASC_FEATURE_THREADS) {
+    seen = await_command(seen);
+    const threads = load<u32>(AT_COMMAND, 16);
+    if (threads == 0) return;
+    if (thread >= threads) continue;
+    run(load<u32>(AT_COMMAND, 4), load<u32>(AT_COMMAND, 8), load<u32>(AT_COMMAND, 12), thread, threads);
+    helper_done();
   }
 }
 
 /** Slots, threads, and that this is a plan which `open` has checked. */
 function check_run(plan: u32, first: u32, last: u32, thread: u32, threads: u32): i32 {
-  if (load<u32>(AT_OPEN) == 0) return fail(ERROR_CONTROL, -1, 0, 1);
+  if (load<u32>(AT_OPEN) == 0) return fail(0, ERROR_CONTROL, -1, 0, 1);
   const given = threads_given();
-  if (threads == 0 || threads > given || thread >= threads) return fail(ERROR_CONTROL, -1, threads, given);
+  if (threads == 0 || threads > given || thread >= threads) return fail(0, ERROR_CONTROL, -1, threads, given);
   let known = next_plan(region_offset(REGION_PLANS));
   while (known && known < plan) known = next_plan(known + (word(known, 1) << 2));
-  if (known == 0 || known != plan) return fail(ERROR_BAD_PLAN, -1, plan, known);
-  if (first > last || last > word(plan, 2)) return fail(ERROR_BAD_PLAN, -1, first > last ? first : last, word(plan, 2));
+  if (known == 0 || known != plan) return fail(0, ERROR_BAD_PLAN, -1, plan, known);
+  if (first > last || last > word(plan, 2)) return fail(0, ERROR_BAD_PLAN, -1, first > last ? first : last, word(plan, 2));
   return check_slots();
 }
 
@@ -222,8 +213,8 @@ function execute_instruction(plan: u32, offset: u32, unit: u32, thread: u32, thr
       return status;
     }
     if (dispatch(opcode, operands, begin, end, scratch)) {
-      if (threads > 1) stop();
-      return failed_at(plan, offset);
+      if (threads > 1) stop(STATUS_FAILED);
+      return failed_at(plan, offset, operands);
     }
     begin = end;
   }
@@ -271,10 +262,12 @@ function may_go_on(threads: u32, cost: u64): i32 {
   return STATUS_DONE;
 }
 
-/** Completes the error record with plan and instruction. */
-function failed_at(plan: u32, offset: u32): i32 {
-  store<u32>(AT_ERROR, plan, 4);
-  store<u32>(AT_ERROR, offset, 8);
+/** Completes the error record with plan and instruction, unless it is another thread's: `o` is what `fail` was given. */
+function failed_at(plan: u32, offset: u32, o: usize): i32 {
+  if (load<u32>(AT_ERROR, 4) == <u32>o) {
+    store<u32>(AT_ERROR, plan, 4);
+    store<u32>(AT_ERROR, offset, 8);
+  }
   return STATUS_FAILED;
 }
 
@@ -283,62 +276,4 @@ function count(opcode: u32, units: u32, cost: u64): void {
   store<u64>(counter, load<u64>(counter) + 1);
   store<u64>(counter, load<u64>(counter, 8) + units, 8);
   store<u64>(counter, load<u64>(counter, 16) + cost, 16);
-}
-
-// ── Threads ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Sends the other threads home: this one has failed. */
-function stop(): void {
-  if (ASC_FEATURE_THREADS) atomic.store<u32>(STOP, 1);
-}
-
-/** STATUS_DONE unless the host has aborted or a thread has failed. */
-function stopped(): i32 {
-  if (ASC_FEATURE_THREADS) {
-    if (atomic.load<u32>(STOP)) return STATUS_FAILED;
-    if (atomic.load<u32>(AT_ABORT)) return STATUS_ABORTED;
-  }
-  return STATUS_DONE;
-}
-
-/**
- * Waits until all threads have arrived at their barrier number `passed` (from 0) of this run. Arrivals only grow while a
- * run lasts, so that a thread's own count decides, and not the moment at which it looks.
- */
-function barrier(passed: u32, threads: u32): i32 {
-  if (ASC_FEATURE_THREADS) {
-    const all = (passed + 1) * threads;
-    let arrived = atomic.add<u32>(ARRIVED, 1) + 1;
-    if (arrived == all) {
-      atomic.notify(ARRIVED, -1);
-      return STATUS_DONE;
-    }
-    while (arrived < all) {
-      const status = stopped();
-      if (status) return status;
-      wait_for_change(ARRIVED, arrived, NAP);
-      arrived = atomic.load<u32>(ARRIVED);
-    }
-  }
-  return STATUS_DONE;
-}
-
-/** The last thread to leave a run makes the barrier ready for the next, also after a failure. */
-function leave(threads: u32): void {
-  if (ASC_FEATURE_THREADS) {
-    if (atomic.add<u32>(LEFT, 1) != threads - 1) return;
-    atomic.store<u32>(ARRIVED, 0);
-    atomic.store<u32>(STOP, 0);
-    atomic.store<u32>(LEFT, 0);
-  }
-}
-
-/** Returns when the word is no longer `value`, or after `nap` ns at the latest: spins, then sleeps. */
-function wait_for_change(at: usize, value: u32, nap: i64): void {
-  if (ASC_FEATURE_THREADS) {
-    for (let turn = 0; turn < SPINS; turn++) {
-      if (atomic.load<u32>(at) != value) return;
-    }
-    atomic.wait<i32>(at, value, nap);
-  }
 }

@@ -26,14 +26,14 @@ const GUMBEL_MAX: f32 = 16.7;
 export function sample(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const rows = scalar(o, 6);
   const v = scalar(o, 7);
-  const code = check_units(begin, end, <u64>rows);
+  const code = check_units(o, begin, end, <u64>rows);
   if (code != ERROR_NONE) return code;
   if (!has(o, 0, extent(rows, v)) || !has(o, 1, extent(rows)) || !has(o, 2, extent(rows))) return failed();
   if (!has(o, 3, extent(scalar(o, 11))) || !has(o, 4, extent(scalar(o, 12), 8))) return failed();
   if (!has(o, 5, extent(scalar(o, 14), scalar(o, 13)))) return failed();
   const temperature = float(o, 16);
   const is_plain = !is_penalty(float(o, 17)) && (temperature <= 0 || !is_filter(o));
-  if (!is_plain && !has_scratch((<u64>padded(v) << 2) + <u64>BINS_BYTES)) return failed();
+  if (!is_plain && !has_scratch(o, (<u64>padded(v) << 2) + <u64>BINS_BYTES)) return failed();
   for (let row = <usize>begin; row < <usize>end; row++) {
     let logits = address(o, 0) + ((row * <usize>v) << 2);
     let divisor = temperature;

@@ -9,14 +9,14 @@ import { address, fail } from "./operands";
 export function sequence_of(o: usize, i: usize, row: usize, t: i32, s: i32): usize {
   const index = load<u32>(address(o, i) + (row << 2));
   if (index >= <u32>s) {
-    fail(ERROR_SEQUENCE, <i32>i, index, <u64>s);
+    fail(o, ERROR_SEQUENCE, <i32>i, index, <u64>s);
     return 0;
   }
   const entry = address(o, i + 1) + <usize>index * SEQUENCE_BYTES;
   const first = <u64>load<u32>(entry + SEQUENCE_FIRST_ROW);
   const end = first + <u64>load<u32>(entry + SEQUENCE_ROWS);
   if (<u64>row < first || <u64>row >= end || end > <u64>t) {
-    fail(ERROR_SEQUENCE, <i32>i + 1, <u64>row < first ? first : end, <u64>row < first ? <u64>row : <u64>t);
+    fail(o, ERROR_SEQUENCE, <i32>i + 1, <u64>row < first ? first : end, <u64>row < first ? <u64>row : <u64>t);
     return 0;
   }
   return entry;

@@ -10,7 +10,7 @@ import { load_lanes, store_lanes } from "./tail";
 export function swiglu(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, 3);
   const f = scalar(o, 4);
-  const code = check_units(begin, end, <u64>t);
+  const code = check_units(o, begin, end, <u64>t);
   if (code != ERROR_NONE) return code;
   for (let i: usize = 0; i < 3; i++) if (!has(o, i, extent(t, f))) return failed();
   const bytes = <usize>f << 2;
@@ -34,7 +34,7 @@ export function swiglu(o: usize, begin: i32, end: i32, scratch: usize): i32 {
 export function swiglu_grad(o: usize, begin: i32, end: i32, scratch: usize): i32 {
   const t = scalar(o, 5);
   const f = scalar(o, 6);
-  const code = check_units(begin, end, <u64>t);
+  const code = check_units(o, begin, end, <u64>t);
   if (code != ERROR_NONE) return code;
   for (let i: usize = 0; i < 5; i++) if (!has(o, i, extent(t, f))) return failed();
   const one = v128.load(PAGE + PAGE_ONE);

@@ -60,7 +60,7 @@ export function feed(session: usize, tokens: usize, count: u32): i32 {
   const position = load<u32>(session + SESSION_POSITION);
   const context = load<u32>(session + SESSION_CONTEXT);
   if (count > context || position > context - count) {
-    fail(ERROR_POSITION, -1, <u64>position + count, context);
+    fail(0, ERROR_POSITION, -1, <u64>position + count, context);
     return STATUS_FAILED;
   }
   for (let done: u32 = 0; done < count; ) {

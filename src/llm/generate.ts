@@ -191,20 +191,16 @@ export class Generator {
     const { host } = this.engine;
     this.engine.u32("prompt").set(tokens);
     const [session, prompt] = ["session", "prompt"].map((name) => this.engine.place(name).offset);
-    const stop = () => host.abort();
     signal?.throwIfAborted();
-    host.control.abort = false;
-    signal?.addEventListener("abort", stop, { once: true });
     this.caches[0].writes(tokens.length);
     try {
-      const call = this.engine.call("feed", session, prompt, tokens.length);
+      const call = this.engine.call("feed", [session, prompt, tokens.length], signal);
       this.running = call.catch(() => undefined);
       const status = await call;
       if (status === layout.STATUS_ABORTED)
         throw signal?.reason ?? new DOMException("generate: aborted", "AbortError");
       if (status !== layout.STATUS_DONE) throw planError(host.memory);
     } finally {
-      signal?.removeEventListener("abort", stop);
       const done = this.position - before;
       this.rows += done;
       this.caches[0].wrote(tokens, done);

@@ -176,7 +176,9 @@ test("a trap on a helper poisons the host until it is opened again", async () =>
 test("a trap in a call, an export that is not there, a plan that is refused", async () => {
   const made = image([{ scratch: 0, instructions: [fillState(1, 8)] }], { threads: 2 });
   const host = await load(made, 2);
-  expect((await errorOf(host.call("pack_f32_r16", 0xfffffff0, 0, 16, 16))).message).toMatch(/out of bounds/);
+  expect((await errorOf(host.call("pack_f32_r16", [0xfffffff0, 0, 16, 16]))).message).toMatch(
+    /out of bounds/,
+  );
   await host.open();
   await expect(host.call("no_such_export")).rejects.toThrow(
     'host: the wasm exports no function "no_such_export"',

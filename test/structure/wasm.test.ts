@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { asset } from "../../src/engine/host/assets.ts";
 
-const SECTIONS = { import: 2, memory: 5, global: 6, data: 11 } as const;
+const SECTIONS = { import: 2, memory: 5, global: 6, code: 10, data: 11 } as const;
 
 /** Payload of every section by its id. */
 function sections(bytes: Uint8Array): Map<number, Reader> {
@@ -31,6 +31,10 @@ class Reader {
   bytes(length: number): Uint8Array {
     this.at += length;
     return this.source.subarray(this.at - length, this.at);
+  }
+
+  rest(): Uint8Array {
+    return this.source.subarray(this.at);
   }
 
   /** LEB128 */
@@ -95,4 +99,42 @@ test("the threaded wasm imports a shared memory of up to 65,536 pages and nothin
   ];
   expect({ kind, limits, initial, maximum }).toEqual({ kind: 2, limits: 3, initial: 1, maximum: 65536 });
   expect([memory, hasData, mutable]).toEqual([undefined, false, 0]);
+});
+
+/** memory.atomic.wait32 with its alignment; wait64. */
+const WAITS = [
+  [0xfe, 0x01, 0x02],
+  [0xfe, 0x02, 0x03],
+];
+const [DROP, END] = [0x1a, 0x0b];
+
+/** Every place with the bytes of a wait instruction: in which function, what stands before it and after it. */
+function waits(code: Reader): { locals: number; after: number[] }[] {
+  const found: { locals: number; after: number[] }[] = [];
+  for (let count = code.number(); count; count--) {
+    const body = code.bytes(code.number());
+    for (let at = 0; at < body.length; at++) {
+      if (!WAITS.some((bytes) => bytes.every((byte, i) => body[at + i] === byte))) continue;
+      const after = new Reader(body.subarray(at + 3));
+      after.number(); // the offset
+      found.push({ locals: new Reader(body).number(), after: [...after.rest()] });
+    }
+  }
+  return found;
+}
+
+const shared = readdirSync(asset("kernels"))
+  .filter((file) => file.endsWith(".wasm"))
+  .filter(
+    (file) =>
+      WebAssembly.Module.imports(new WebAssembly.Module(readFileSync(asset(`kernels/${file}`)))).length,
+  );
+
+test("there are threaded modules", () => expect(shared).toContain("simd-threads.wasm"));
+
+test.each(shared)("%s waits in one function, which has no locals and ends after it", (file) => {
+  const [wait, ...others] = waits(sections(readFileSync(asset(`kernels/${file}`))).get(SECTIONS.code)!);
+  expect(others).toEqual([]);
+  expect(wait.locals).toBe(0);
+  expect(wait.after).toEqual([DROP, END]);
 });

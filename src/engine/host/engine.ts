@@ -65,8 +65,8 @@ export class Engine {
   }
 
   /** Calls an exported function on thread 0. */
-  call(name: string, ...values: number[]): Promise<number> {
-    return this.host.call(name, ...values);
+  call(name: string, values: readonly number[], signal?: AbortSignal): Promise<number> {
+    return this.host.call(name, values, signal);
   }
 
   close(): Promise<void> {

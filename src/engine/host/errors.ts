@@ -55,11 +55,25 @@ export class PlanError extends Error {
   }
 }
 
-/** The error that the record in this memory tells of; `detail` in place of its numbers. */
-export function planError(memory: ArrayBufferLike, detail?: string): PlanError {
+/** The error that the record in this memory tells of. */
+export function planError(memory: ArrayBufferLike): PlanError {
+  const record = errorRecord(memory);
+  return new PlanError(record, whereOf(new DataView(memory), record));
+}
+
+/** The error of a trap with these words; what a kernel had reported before it is told as well. */
+export function trapError(memory: ArrayBufferLike, words: string): PlanError {
+  const record = errorRecord(memory);
+  const where = whereOf(new DataView(memory), record);
+  const isFirst = record.code === layout.ERROR_TRAP || record.code === layout.ERROR_NONE;
+  const before = isFirst ? "" : `; before that: ${new PlanError(record, where).message}`;
+  return new PlanError({ ...record, code: layout.ERROR_TRAP }, where, words + before);
+}
+
+function errorRecord(memory: ArrayBufferLike): ErrorRecord {
   const view = new DataView(memory);
   const at = layout.AT_ERROR;
-  const record = {
+  return {
     code: view.getUint32(at, true),
     plan: view.getUint32(at + 4, true),
     offset: view.getUint32(at + 8, true),
@@ -67,7 +81,6 @@ export function planError(memory: ArrayBufferLike, detail?: string): PlanError {
     value: view.getBigUint64(at + 16, true),
     limit: view.getBigUint64(at + 24, true),
   };
-  return new PlanError(record, whereOf(view, record), detail);
 }
 
 function whereOf(view: DataView, { code, plan, offset, operand }: ErrorRecord): string {

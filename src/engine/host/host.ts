@@ -23,8 +23,8 @@ export interface Host {
   open(setup?: ControlSetup): Promise<void>;
   /** Runs instructions [first, last) of the plan at this address. Rejects with PlanError. */
   run(plan: number, first: number, last: number, options?: RunOptions): Promise<void>;
-  /** Calls an export of the wasm on thread 0. */
-  call(name: string, ...values: number[]): Promise<number>;
+  /** Calls an export of the wasm on thread 0. The signal asks it to stop: what returns a STATUS then returns STATUS_ABORTED. */
+  call(name: string, values?: readonly number[], signal?: AbortSignal): Promise<number>;
   /** Asks what is running to stop: a run rejects with AbortError, a call sees STATUS_ABORTED. */
   abort(): void;
   close(): Promise<void>;

@@ -7,7 +7,7 @@ import * as layout from "../../../kernels/layout.ts";
 import { PAGE_BYTES } from "../plan/memory.ts";
 import { asset } from "./assets.ts";
 import { ControlBlock, type ControlSetup, NO_LIMIT, type Slots } from "./control.ts";
-import { type PlanError, planError } from "./errors.ts";
+import { type PlanError, planError, trapError } from "./errors.ts";
 import type { Host, RunOptions } from "./host.ts";
 import { pages } from "./pages.ts";
 import { Turns } from "./turns.ts";
@@ -86,9 +86,12 @@ export class InProcessHost implements Host {
     this.settle(this.callSync("run", plan, first, last, 0, 1));
   }
 
-  call(name: string, ...values: number[]): Promise<number> {
+  /** Not to be stopped once it has begun: the signal is looked at before. */
+  call(name: string, values: readonly number[] = [], signal?: AbortSignal): Promise<number> {
     return this.turns.take(() => {
+      signal?.throwIfAborted();
       this.control.clearError();
+      this.control.abort = false;
       this.control.budget = NO_LIMIT;
       return this.callSync(name, ...values);
     });
@@ -102,7 +105,7 @@ export class InProcessHost implements Host {
       return called(...values);
     } catch (error) {
       this.control.recordTrap(0);
-      this.poisoned = planError(this.memory, String(error));
+      this.poisoned = trapError(this.memory, String(error));
       throw this.poisoned;
     }
   }

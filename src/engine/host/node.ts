@@ -4,11 +4,11 @@ import { Worker } from "node:worker_threads";
 import * as layout from "../../../kernels/layout.ts";
 import { asset } from "./assets.ts";
 import { ControlBlock, type ControlSetup, NO_LIMIT } from "./control.ts";
-import { planError } from "./errors.ts";
+import { planError, trapError } from "./errors.ts";
 import type { Host, RunOptions } from "./host.ts";
 import { pages } from "./pages.ts";
 import { Turns } from "./turns.ts";
-import type { Call, Reply, ThreadData } from "./worker.ts";
+import type { Answer, Call, ThreadData, Trap } from "./worker.ts";
 
 interface Waiting {
   resolve(result: number): void;
@@ -26,7 +26,9 @@ export class WorkerHost implements Host {
   private readonly turns = new Turns();
   /** Why nothing runs any more. A trap is forgotten at the next `open`. */
   private broken: { readonly error: Error; readonly forGood: boolean } | undefined;
-  private trap: string | undefined;
+  /** Words of the helpers that have trapped in this call, and what thread 0 has answered. */
+  private traps: string[] = [];
+  private answer: Answer | undefined;
 
   private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, threads: number) {
     const functions = WebAssembly.Module.exports(module).filter(({ kind }) => kind === "function");
@@ -50,7 +52,7 @@ export class WorkerHost implements Host {
 
   private spawn(data: ThreadData): Worker {
     const worker = new Worker(asset("src/engine/host/worker.js"), { workerData: data });
-    worker.on("message", (reply: Reply) => this.receive(data.thread, reply));
+    worker.on("message", (message: Answer | Trap) => this.receive(message));
     worker.on("error", (error) => this.end(new Error(`host: thread ${data.thread} died: ${error.message}`)));
     worker.on("exit", () => this.end(new Error(`host: thread ${data.thread} has ended`)));
     worker.unref(); // a forgotten host keeps no process alive
@@ -60,7 +62,6 @@ export class WorkerHost implements Host {
   async open(setup?: ControlSetup): Promise<void> {
     await this.turns.take(async () => {
       if (!this.broken?.forGood) this.broken = undefined;
-      this.trap = undefined;
       if (setup) this.control.write(setup, this.threads);
       if ((await this.send("open", [])) !== layout.ERROR_NONE) throw planError(this.memory);
     });
@@ -75,25 +76,18 @@ export class WorkerHost implements Host {
     await this.turns.take(async () => {
       signal?.throwIfAborted();
       this.control.setSlots(slots);
-      const stop = () => this.abort();
-      this.control.abort = false;
-      this.control.budget = NO_LIMIT;
-      signal?.addEventListener("abort", stop, { once: true });
-      try {
-        const status = await this.send("start", [plan, first, last]);
-        if (status === layout.STATUS_FAILED) throw planError(this.memory);
-        if (status === layout.STATUS_ABORTED) throw signal?.reason ?? aborted();
-      } finally {
-        signal?.removeEventListener("abort", stop);
-      }
+      const status = await this.send("start", [plan, first, last], signal);
+      if (status === layout.STATUS_FAILED) throw planError(this.memory);
+      if (status === layout.STATUS_ABORTED) throw signal?.reason ?? aborted();
     });
   }
 
-  call(name: string, ...values: number[]): Promise<number> {
+  call(name: string, values: readonly number[] = [], signal?: AbortSignal): Promise<number> {
     return this.turns.take(async () => {
       if (!this.exports.has(name)) throw new Error(`host: the wasm exports no function "${name}"`);
+      signal?.throwIfAborted();
       this.control.clearError();
-      return this.send(name, values);
+      return this.send(name, values, signal);
     });
   }
 
@@ -106,23 +100,37 @@ export class WorkerHost implements Host {
     await Promise.all(this.workers.map((worker) => worker.terminate()));
   }
 
-  private send(name: string, values: readonly number[]): Promise<number> {
-    if (this.broken) return Promise.reject(this.broken.error);
-    return new Promise((resolve, reject) => {
-      this.waiting = { resolve, reject };
-      this.workers[0].ref();
-      this.workers[0].postMessage({ name, values } satisfies Call);
-    });
+  /** Has thread 0 call an export, in its turn. The abort word is cleared here only, before anything is at work. */
+  private async send(name: string, values: readonly number[], signal?: AbortSignal): Promise<number> {
+    if (this.broken) throw this.broken.error;
+    const stop = () => this.abort();
+    this.control.abort = false;
+    this.control.budget = NO_LIMIT;
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      return await new Promise<number>((resolve, reject) => {
+        this.waiting = { resolve, reject };
+        this.traps = [];
+        this.answer = undefined;
+        this.workers[0].ref();
+        this.workers[0].postMessage({ name, values } satisfies Call);
+      });
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
   }
 
-  private receive(thread: number, reply: Reply): void {
-    if ("trap" in reply) this.trap ??= reply.trap;
-    if (thread !== 0) return;
+  /** Every thread has a port of its own: words of a trap may be read after thread 0's answer, which counts them. */
+  private receive(message: Answer | Trap): void {
+    if ("trap" in message) this.traps.push(message.trap);
+    else this.answer = message;
+    if (!this.answer || this.traps.length < this.answer.traps) return;
+    const { result } = this.answer;
     const waiting = this.settle();
-    if (this.trap !== undefined) {
-      this.broken ??= { error: planError(this.memory, this.trap), forGood: false };
+    if (this.traps.length) {
+      this.broken ??= { error: trapError(this.memory, this.traps.join("; ")), forGood: false };
       waiting?.reject(this.broken.error);
-    } else if ("result" in reply) waiting?.resolve(reply.result);
+    } else waiting?.resolve(result);
   }
 
   /** Nothing runs any more: a thread is gone, or the host was closed. */

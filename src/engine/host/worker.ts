@@ -15,8 +15,16 @@ export interface Call {
   readonly values: readonly number[];
 }
 
-/** What came of it: a result, or the words of a trap. Helpers send traps only. */
-export type Reply = { readonly result: number } | { readonly trap: string };
+/** What came of it, once all threads are done: the result, and how many threads have trapped. */
+export interface Answer {
+  readonly result: number;
+  readonly traps: number;
+}
+
+/** What any thread says of its trap. */
+export interface Trap {
+  readonly trap: string;
+}
 
 type Exports = Record<string, (...values: number[]) => number>;
 
@@ -26,20 +34,22 @@ const exports = instance.exports as Exports;
 const control = new ControlBlock(memory.buffer);
 const words = new Int32Array(memory.buffer, 0, layout.CONTROL_BYTES / 4);
 const GENERATION = layout.AT_COMMAND / 4;
-const HELPERS_DONE = GENERATION + 5;
+const HELPERS_AT_WORK = GENERATION + 5;
+const TRAPS = GENERATION + 6;
 const STOP = layout.AT_BARRIER / 4 + 2;
 
 if (thread === 0) parentPort!.on("message", (call: Call) => parentPort!.postMessage(answer(call)));
 else help();
 
-function answer({ name, values }: Call): Reply {
+function answer({ name, values }: Call): Answer {
+  let result = layout.STATUS_FAILED;
   try {
-    return { result: Number(exports[name](...values)) };
+    result = Number(exports[name](...values));
   } catch (error) {
-    trapped();
+    trapped(error);
     waitForHelpers();
-    return { trap: `thread 0: ${error}` };
   }
+  return { result, traps: Atomics.exchange(words, TRAPS, 0) };
 }
 
 /** Returns only when the program ends: helpers sleep inside the wasm. */
@@ -50,27 +60,25 @@ function help(): void {
       return;
     } catch (error) {
       seen = Atomics.load(words, GENERATION);
-      trapped();
-      parentPort!.postMessage({ trap: `thread ${thread}: ${error}` } satisfies Reply);
-      Atomics.add(words, HELPERS_DONE, 1);
-      Atomics.notify(words, HELPERS_DONE);
+      trapped(error);
+      Atomics.sub(words, HELPERS_AT_WORK, 1);
+      Atomics.notify(words, HELPERS_AT_WORK);
     }
   }
 }
 
-/** Sends the other threads home. */
-function trapped(): void {
+/** Says so, in words and in the count that thread 0 answers with, and sends the other threads home. */
+function trapped(error: unknown): void {
   control.recordTrap(thread);
-  Atomics.store(words, STOP, 1);
+  parentPort!.postMessage({ trap: `thread ${thread}: ${error}` } satisfies Trap);
+  Atomics.add(words, TRAPS, 1);
+  Atomics.store(words, STOP, layout.STATUS_FAILED);
 }
 
+/** None is at work where the call that trapped had sent them nowhere. */
 function waitForHelpers(): void {
-  const helpers = control.threads - 1;
-  for (
-    let done = Atomics.load(words, HELPERS_DONE);
-    done < helpers;
-    done = Atomics.load(words, HELPERS_DONE)
-  ) {
-    Atomics.wait(words, HELPERS_DONE, done, 100);
+  for (let working = Atomics.load(words, HELPERS_AT_WORK); working > 0; ) {
+    Atomics.wait(words, HELPERS_AT_WORK, working, 100);
+    working = Atomics.load(words, HELPERS_AT_WORK);
   }
 }

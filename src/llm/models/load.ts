@@ -161,7 +161,7 @@ async function packRows(
     const rows = Math.min(group, n - first);
     const encoded = convert(from, wanted, await rowsOf(gguf, tensor, spec, config, first, rows, buffers));
     engine.bytes(staging, encoded.length).set(encoded);
-    await engine.call(`pack_${packed}`, staging, place.offset + first * packedRow, rows, k);
+    await engine.call(`pack_${packed}`, [staging, place.offset + first * packedRow, rows, k]);
   }
 }
 
