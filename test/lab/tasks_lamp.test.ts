@@ -4,6 +4,7 @@ import path from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { InputError } from "../../src/errors.ts";
+import { retrieve } from "../../src/lab/rag/retrievers.ts";
 import { BASELINES, leadWords } from "../../src/lab/tasks/baselines.ts";
 import { generatedTask } from "../../src/lab/tasks/generated.ts";
 import { bayes } from "../../src/lab/tasks/index.ts";
@@ -90,6 +91,35 @@ describe("LaMP files", () => {
     const [item, query] = lampUsers(set, "test")[0].items;
     expect([item.input, item.output]).toEqual([input ? fields[input] : "", fields[out]]);
     expect(query.output).toBe(output);
+  });
+
+  const retrieved = (name: string, input: string, output: string, profile: object[]) => {
+    const [user] = lampUsers(readLamp(file([{ id: "1", input, output, profile }]), undefined, name), "test");
+    return retrieve("bm25", historyItems(user, profile.length), testItems(user)[0], 1)[0].id;
+  };
+
+  it("LaMP_1: the titles of both references are searched for, in titles and abstracts", () => {
+    const input =
+      'For an author who has written the paper with the title "A "small" study of answers", which reference is related? Just answer with [1] or [2] without explanation. [1]: "graph "coloring"" [2]: "soil chemistry"';
+    const profile = [
+      { id: "abstract", title: "Notes on networks", abstract: "We treat graph coloring in planar networks." },
+      { id: "title", title: "A small study of answers without explanation", abstract: "Nothing of it." },
+      { id: "other", title: "Third", abstract: "Weather." },
+    ];
+    expect(retrieved("LaMP_1", input, "[1]", profile)).toBe("abstract");
+    const titles = profile.map(({ id, title, abstract }) => ({ id, title: abstract, abstract: title }));
+    expect(retrieved("LaMP_1", input, "[1]", titles)).toBe("abstract");
+  });
+
+  it.each([
+    ["LaMP_4", "Generate a headline for the following article: ", "text"],
+    ["LaMP_5", "Generate a title for the following abstract of a paper: ", "abstract"],
+  ])("%s: the text asked about is searched for, in titles and texts", (name, before, text) => {
+    const profile = [
+      { id: "title", title: "Comets again", [text]: "What was seen at night." },
+      { id: "other", title: "Gardens", [text]: "What was sown at noon." },
+    ];
+    expect(retrieved(name, `${before}We saw comets.`, "x", profile)).toBe("title");
   });
 
   it("finds the text that a question asks about", () => {

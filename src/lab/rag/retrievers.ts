@@ -1,6 +1,6 @@
 import { Draws } from "../tasks/draw.ts";
 import type { Item } from "../tasks/types.ts";
-import { Bm25 } from "./bm25.ts";
+import { Bm25, searchedFor } from "./bm25.ts";
 
 export type RetrieverName = "bm25" | "recency" | "random" | "oracle";
 export const RETRIEVERS: readonly RetrieverName[] = ["bm25", "recency", "random", "oracle"];
@@ -21,7 +21,7 @@ export function retrieve(
 ): Item[] {
   refuseFuture(history, query);
   if (k <= 0) return [];
-  if (name === "bm25") return Bm25.of(history).best(searchText(query), k);
+  if (name === "bm25") return Bm25.of(history).best(searchedFor(query), k);
   if (name === "recency") return history.slice(-k);
   if (name === "random")
     return new Draws(seed, query.time)
@@ -29,11 +29,6 @@ export function retrieve(
       .slice(0, k)
       .sort((a, b) => a.time - b.time);
   return byFacts(history, query).slice(-k);
-}
-
-/** What is searched for: the input, or, where nothing is asked, the passages to choose from (none: the latest items). */
-function searchText(query: Item): string | undefined {
-  return query.input || query.options?.join(" ");
 }
 
 export function refuseFuture(history: readonly Item[], query: Item): void {

@@ -1,4 +1,5 @@
-import { Bm25 } from "../rag/bm25.ts";
+import { Bm25, searchedFor } from "../rag/bm25.ts";
+import { words } from "../rag/words.ts";
 import type { Item } from "./types.ts";
 
 /**
@@ -34,7 +35,7 @@ function nearest(history: readonly Item[], query: Item): number | undefined {
   if (!history.length || !query.options) return undefined;
   if (!isPassage(query)) {
     const answers = history.filter((item) => chosen(item) >= 0);
-    return answers.length ? chosen(Bm25.of(answers).best(query.input, 1)[0]) : undefined;
+    return answers.length ? chosen(Bm25.of(answers).best(searchedFor(query), 1)[0]) : undefined;
   }
   return largest(query.options.map((option) => closeness(history, option)));
 }
@@ -79,10 +80,6 @@ function naiveBayes(history: readonly Item[], query: Item): number | undefined {
 /** The first words of a text, the baseline of headlines and subjects. */
 export function leadWords(text: string, count: number): string {
   return text.split(/\s+/).filter(Boolean).slice(0, count).join(" ");
-}
-
-function words(text: string): string[] {
-  return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 }
 
 function largest(values: readonly number[]): number {

@@ -8,6 +8,8 @@ interface LampFormat {
   /** profile field that takes the place of an item's input ("" where there is none), and the one of its output */
   input: "" | string;
   output: string;
+  /** profile fields that retrieval searches in, as LaMP's own ranking does (LaMP-Benchmark/LaMP, rank_profiles.py) */
+  search: readonly string[];
   /** in a question's input, what comes right before the text itself */
   before: string;
   /** fixed answers; for LaMP_2 they stand in the question */
@@ -18,16 +20,23 @@ export const LAMP: Record<LampName, LampFormat> = {
   LaMP_1: {
     input: "title",
     output: "abstract",
+    search: ["title", "abstract"],
     before: "For an author who has written the paper with the title ",
     options: ["[1]", "[2]"],
   },
-  LaMP_2: { input: "description", output: "tag", before: "description:" },
-  LaMP_2N: { input: "text", output: "category", before: "article:" },
-  LaMP_3: { input: "text", output: "score", before: "review:", options: ["1", "2", "3", "4", "5"] },
-  LaMP_4: { input: "text", output: "title", before: "article:" },
-  LaMP_5: { input: "abstract", output: "title", before: "paper:" },
-  LaMP_6: { input: "text", output: "title", before: "email:" },
-  LaMP_7: { input: "", output: "text", before: "after it:" },
+  LaMP_2: { input: "description", output: "tag", search: ["description"], before: "description:" },
+  LaMP_2N: { input: "text", output: "category", search: ["text"], before: "article:" },
+  LaMP_3: {
+    input: "text",
+    output: "score",
+    search: ["text"],
+    before: "review:",
+    options: ["1", "2", "3", "4", "5"],
+  },
+  LaMP_4: { input: "text", output: "title", search: ["title", "text"], before: "article:" },
+  LaMP_5: { input: "abstract", output: "title", search: ["title", "abstract"], before: "paper:" },
+  LaMP_6: { input: "text", output: "title", search: ["text"], before: "email:" },
+  LaMP_7: { input: "", output: "text", search: ["text"], before: "after it:" },
 };
 
 export type LampProfileItem = { id: string; date?: string } & Record<string, string>;

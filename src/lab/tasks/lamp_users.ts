@@ -98,12 +98,15 @@ function profileItems(name: LampName, { input, profile }: LampSample): Item[] {
   return profile.map((entry, time) => {
     const { id, date, ...fields } = entry;
     const { [format.input]: text = "", [format.output]: output, ...rest } = fields;
-    return { id, date, time, input: text, output, options, fields: rest };
+    const search = format.search.map((field) => fields[field]).join(" ");
+    return { id, date, time, input: text, output, search, options, fields: rest };
   });
 }
 
-function queryItem(name: LampName, { id, input, output }: LampSample, time: number): Item {
-  return { id, time, input: queryText(name, input), output: output ?? "", options: optionsOf(name, input) };
+function queryItem(name: LampName, { id, input, output = "" }: LampSample, time: number): Item {
+  const cited = name === "LaMP_1" ? citation(input) : undefined;
+  const search = cited?.references.join(" ");
+  return { id, time, input: queryText(name, input), output, search, options: optionsOf(name, input) };
 }
 
 /** The text that a question asks about: what stands behind its fixed sentence. LaMP_1 keeps titles and candidates. */
@@ -112,6 +115,12 @@ export function queryText(name: LampName, input: string): string {
   const at = input.indexOf(before);
   const rest = at >= 0 ? input.slice(at + before.length) : input.slice(input.indexOf(":") + 1);
   return rest.trim();
+}
+
+/** The titles in a question of LaMP_1: of the paper, and of the two that it may cite. Titles may have quotes of their own. */
+function citation(input: string): { title: string; references: string[] } | undefined {
+  const found = /title "(.*)", which reference.*?\[1\]: "(.*)" \[2\]: "(.*)"\s*$/s.exec(input);
+  return found ? { title: found[1], references: [found[2], found[3]] } : undefined;
 }
 
 /** The fixed answers, or those that the question lists: `tags: [a, b, c]`, `categories: [...]`. */

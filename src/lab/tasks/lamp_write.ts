@@ -73,7 +73,7 @@ export function generatedUsersFrom(set: LampSet, sidecar: Sidecar): User[] {
     return {
       ...user,
       ...known,
-      items: user.items.map(({ fields: _, ...item }) => ({ ...item, ...sidecar.items[item.id] })),
+      items: user.items.map(({ fields: _, search: __, ...item }) => ({ ...item, ...sidecar.items[item.id] })),
     };
   });
 }

@@ -1,7 +1,7 @@
-import { Bm25 } from "../rag/bm25.ts";
 import { difficulty } from "./bayes.ts";
 import { Draws } from "./draw.ts";
 import { GENERATED, type GeneratedName, generatedTask, generatedUser } from "./generated.ts";
+import { rankForMix } from "./mix_ranking.ts";
 import { answer, question, shorten } from "./prompts.ts";
 import { baseAddresses, sotuTask } from "./sotu.ts";
 import { passages, spread } from "./sotu_corpus.ts";
@@ -48,9 +48,9 @@ const QUERIES = 8;
  * Group `index` of the pre-training mix: sequences of together about `tokens` tokens, a function of (seed, index) only.
  *
  * 70 %: one fresh base user each. Half of these are one sequence of all items in the order of time (each is a query
- * whose history is everything before it), half are prompts as a study makes them: 0 to 8 items retrieved by BM25, some
- * wrong on purpose, then the query. 30 %: State of the Union without the held-out speakers, half running text, half
- * passages of one speaker in the shape of a prompt.
+ * whose history is everything before it), half are prompts in a study's shape: 0 to 8 items that have words in common
+ * with the query (mix_ranking.ts), some wrong on purpose, then the query. 30 %: State of the Union without the held-out
+ * speakers, half running text, half passages of one speaker in the shape of a prompt.
  */
 export function mixGroup(seed: number, index: number, options: MixOptions = {}): Sequence[] {
   const settings = { ...DEFAULTS, ...options };
@@ -114,16 +114,14 @@ function userPrompts(
 ): Sequence[] {
   const { items } = user;
   const firstQuery = items.length - QUERIES;
-  const index = Bm25.of(items.slice(0, firstQuery));
   const sequences: Sequence[] = [];
   let written = 0;
   for (let i = firstQuery; i < items.length && written < lines; i++) {
     const query = items[i];
-    const shown = index.best(query.input, draws.integer(settings.shown + 1));
+    const shown = rankForMix(items.slice(0, i), query.input, draws.integer(settings.shown + 1));
     const flawed = shown.map((item) => (draws.chance(WRONG_RETRIEVAL) ? items[draws.integer(i)] : item));
     sequences.push(userLines(task, user, [...flawed, query], settings));
     written += shown.length + 1;
-    index.add(query);
   }
   return sequences;
 }

@@ -15,6 +15,8 @@ export interface Item {
   output: string;
   /** The answers to choose from, in a fixed order; the output is one of them. Absent: free text. */
   options?: string[];
+  /** What retrieval looks at instead of input and output: what is searched in, or, of a query, what is searched for. */
+  search?: string;
   /** What the generator put into the text (see generated.ts); absent on real text. */
   facts?: number[];
   /** Fields of the file the item came from that input and output do not hold. */
