@@ -10,6 +10,7 @@ import type { RetrieverName } from "../../src/lab/rag/retrievers.ts";
 import { gatherArms, pairedDifferences, scaleOf } from "../../src/lab/study/arms.ts";
 import { taskList } from "../../src/lab/study/cohort.ts";
 import { judge } from "../../src/lab/study/judge.ts";
+import { studyLineage } from "../../src/lab/study/lineage.ts";
 import { Results } from "../../src/lab/study/results.ts";
 import type { Row } from "../../src/lab/study/row.ts";
 import { StudyRunner } from "../../src/lab/study/runner.ts";
@@ -48,6 +49,7 @@ async function rowsOf(
   const checked = checkStudy(input, () => "calibration", taskList);
   const results = new Results(path.join(folder, `${runs++}.jsonl`), {
     study: studyDigest(checked),
+    lineage: await studyLineage(checked, retriever),
     resume: false,
   });
   try {

@@ -91,7 +91,7 @@ export function demoRows(change: Partial<StudyInput> = {}, world: Partial<World>
     ...row,
     // Users of different tasks are different people.
     user: `${row.settings.task}-${row.user}`,
-    key: rowKey(row.settings, `${row.settings.task}-${row.user}`),
+    key: rowKey(row.settings, `${row.settings.task}-${row.user}`, row.lineage),
     audit: {
       ...row.audit,
       history_user: row.audit.history_user && `${row.settings.task}-${row.audit.history_user}`,

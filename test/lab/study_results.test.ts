@@ -12,7 +12,7 @@ import { studyDigest } from "../../src/lab/study/study_file.ts";
 
 const study = calibrationStudy(3);
 const rows = simulate(study, calibrationWorld(NULL_EFFECTS), 1);
-const options = { study: studyDigest(study), resume: true };
+const options = { study: studyDigest(study), lineage: () => ({}), resume: true };
 
 let folder: string;
 let file: string;
@@ -109,7 +109,10 @@ describe("results.jsonl", () => {
     const line = JSON.stringify(rows[0]);
     expect(() => parseRows(`${line}\n{\n`, "r")).toThrow(/^r:2: not JSON/);
     const text = (change: object) => JSON.stringify({ ...rows[0], ...change });
-    expect(() => parseRows(text({ split: "train" }), "r")).toThrow(/^r:1: not a row of format 1: split: /);
+    expect(() => parseRows(text({ split: "train" }), "r")).toThrow(/^r:1: not a row of format 2: split: /);
+    expect(() => parseRows(text({ format: 1 }), "r")).toThrow(
+      "r:1: a row of format 1; this edgewise writes format 2, and the two never stand in one file; use another --out",
+    );
     expect(() => parseRows(text({ key: "0" }), "r")).toThrow(/key 0 does not belong to these settings/);
     expect(() => parseRows(`${line}\n${line}\n`, "r")).toThrow(/^r:2: key .* is already on line 1/);
     expect(() => readRows(path.join(folder, "missing.jsonl"))).toThrow(/missing.jsonl: cannot be read/);
@@ -118,7 +121,7 @@ describe("results.jsonl", () => {
 
 describe("keys", () => {
   it("are stable: this one may never change", () => {
-    expect(rowKey(rows[0].settings, "a user")).toBe("587f4a24639c9fd3");
+    expect(rowKey(rows[0].settings, "a user", {})).toBe("587f4a24639c9fd3");
   });
 
   it("do not depend on what does not apply to a method", () => {

@@ -5,6 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { type AlarmName, findAlarms } from "../../src/lab/study/alarms.ts";
 import { gatherArms } from "../../src/lab/study/arms.ts";
+import { studyLineage } from "../../src/lab/study/lineage.ts";
 import { Results } from "../../src/lab/study/results.ts";
 import { StudyRunner } from "../../src/lab/study/runner.ts";
 import type { Method } from "../../src/lab/study/settings.ts";
@@ -62,7 +63,11 @@ async function alarmsOf(...methods: Method[]): Promise<AlarmName[]> {
   const grid: StudyInput["grid"] = [{ method: ["none", ...methods], h: 6, k: 2, training_tokens: 64 }];
   const study = tinyStudy(model, { users: 2, dev_users: 0, tasks: { taste: {} }, grid });
   const file = path.join(folder, `${runs++}.jsonl`);
-  const results = new Results(file, { study: studyDigest(study), resume: false });
+  const results = new Results(file, {
+    study: studyDigest(study),
+    lineage: await studyLineage(study),
+    resume: false,
+  });
   try {
     await new StudyRunner(study, results, { threads: 1, command: "test" }).run();
     return findAlarms(gatherArms(results.rows)).map(({ name }) => name);

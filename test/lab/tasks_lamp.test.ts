@@ -277,12 +277,12 @@ describe("baselines without a model", () => {
   ];
   it("majority, nearest and naive Bayes say what they should", () => {
     const query = item(9, "a play about wolves", "no");
-    expect(BASELINES.majority(history, query)).toBe(0);
-    expect(BASELINES.majority(history.slice(0, 2), query)).toBe(1);
-    expect(BASELINES.nearest(history, query)).toBe(1);
-    expect(BASELINES.naive_bayes(history, query)).toBe(1);
-    expect(BASELINES.naive_bayes(history, item(9, "bread", "yes"))).toBe(0);
-    for (const baseline of Object.values(BASELINES)) expect(baseline([], query)).toBeUndefined();
+    expect(BASELINES.majority.answer(history, query)).toBe(0);
+    expect(BASELINES.majority.answer(history.slice(0, 2), query)).toBe(1);
+    expect(BASELINES.nearest.answer(history, query)).toBe(1);
+    expect(BASELINES.naive_bayes.answer(history, query)).toBe(1);
+    expect(BASELINES.naive_bayes.answer(history, item(9, "bread", "yes"))).toBe(0);
+    for (const { answer } of Object.values(BASELINES)) expect(answer([], query)).toBeUndefined();
   });
 
   it("of two passages, the one in the words of the history", () => {
@@ -291,9 +291,9 @@ describe("baselines without a model", () => {
       item(1, "", "our commerce with all nations"),
     ];
     const query = item(2, "", "x", ["jobs for our families tonight", "commerce of all nations at peace"]);
-    expect(BASELINES.majority(own, query)).toBeUndefined();
-    expect(BASELINES.nearest(own, query)).toBe(1);
-    expect(BASELINES.naive_bayes(own, query)).toBe(1);
+    expect(BASELINES.majority.answer(own, query)).toBeUndefined();
+    expect(BASELINES.nearest.answer(own, query)).toBe(1);
+    expect(BASELINES.naive_bayes.answer(own, query)).toBe(1);
   });
 
   it("find the planted truth where one look is enough", () => {
@@ -302,7 +302,8 @@ describe("baselines without a model", () => {
     const rate = (baseline: keyof typeof BASELINES) => {
       const right = users.flatMap((user) =>
         testItems(user).map(
-          (query) => query.options![BASELINES[baseline](historyItems(user, 64), query)!] === query.output,
+          (query) =>
+            query.options![BASELINES[baseline].answer(historyItems(user, 64), query)!] === query.output,
         ),
       );
       return right.filter(Boolean).length / right.length;

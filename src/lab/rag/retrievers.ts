@@ -3,7 +3,15 @@ import type { Item } from "../tasks/types.ts";
 import { Bm25, searchedFor } from "./bm25.ts";
 
 export type RetrieverName = "bm25" | "recency" | "random" | "oracle";
-export const RETRIEVERS: readonly RetrieverName[] = ["bm25", "recency", "random", "oracle"];
+
+/** Raised whenever a retriever finds other items than before: rows of different versions never stand side by side. */
+export const RETRIEVER_VERSIONS: Record<RetrieverName, number> = {
+  bm25: 1,
+  recency: 1,
+  random: 1,
+  oracle: 1,
+};
+export const RETRIEVERS = Object.keys(RETRIEVER_VERSIONS) as RetrieverName[];
 
 /**
  * Up to k items of the history for a query, the best last (next to the query).

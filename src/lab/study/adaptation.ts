@@ -34,6 +34,9 @@ export interface AdaptationSettings {
   readonly seed: number;
 }
 
+/** Raised whenever the same items give another adapter than before: rows of different versions never stand side by side. */
+export const TRAINING_VERSION = 1;
+
 /** Tokens that each person's adapter learns from in one step, at least: whole items until there are so many. */
 export const STEP_TOKENS = 32;
 const LEARNING_RATE = 3e-3;

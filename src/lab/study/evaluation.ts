@@ -1,11 +1,14 @@
 /** How well people are served: likelihood of options, or bits per byte, and what the alarms need to know of how it came about. */
 import type { AdapterChoice, Scorer } from "../../llm/score.ts";
-import type { BASELINES } from "../tasks/baselines.ts";
+import type { Baseline } from "../tasks/baselines.ts";
 import { macroF1, meanAbsoluteError, rootMeanSquareError } from "../tasks/metrics.ts";
 import type { Item, Task } from "../tasks/types.ts";
 import type { Query } from "./prompting.ts";
 import type { Row } from "./row.ts";
 import { digest } from "./settings.ts";
+
+/** Raised whenever the same queries are answered or measured otherwise than before: rows of different versions never stand side by side. */
+export const EVALUATION_VERSION = 1;
 
 /** A person's queries, and the adapter that answers them. */
 export interface Sitting extends AdapterChoice {
@@ -81,11 +84,11 @@ function isPassage({ item }: Query): boolean {
 
 /** What a method without a model answers. */
 export function evaluateBaseline(
-  baseline: (typeof BASELINES)[keyof typeof BASELINES],
+  { answer }: Baseline,
   history: readonly Item[],
   items: readonly Item[],
 ): Outcome {
-  const chosen = items.map((item) => baseline(history, item) ?? 0);
+  const chosen = items.map((item) => answer(history, item) ?? 0);
   return { quality: choices(items, chosen), scores: digest(chosen), tokens: 0 };
 }
 

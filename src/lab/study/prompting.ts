@@ -24,6 +24,9 @@ export interface Example {
   readonly weights: readonly number[];
 }
 
+/** Raised whenever the same items become other tokens than before: rows of different versions never stand side by side. */
+export const PROMPTS_VERSION = 1;
+
 /** What turns text into tokens, for one model. Words repeat all the time, so short pieces are remembered. */
 export class Prompter {
   readonly context: number;

@@ -2,7 +2,8 @@
 import fs from "node:fs";
 import os from "node:os";
 import { InputError } from "../../errors.ts";
-import { type Row, rowSchema } from "./row.ts";
+import { changed, type LineageOf } from "./lineage.ts";
+import { FORMAT, type Row, rowSchema } from "./row.ts";
 import { rowKey } from "./settings.ts";
 
 /** Rows of a whole file. `name` is only for messages. Throws InputError with file:line for a line that is not a row. */
@@ -28,15 +29,20 @@ function parseLine(line: string, where: string): Row {
   } catch (error) {
     throw new InputError(`${where}: not JSON: ${(error as Error).message}`);
   }
+  const format = (value as { format?: unknown } | null)?.format;
+  if (typeof format === "number" && format < FORMAT)
+    throw new InputError(
+      `${where}: a row of format ${format}; this edgewise writes format ${FORMAT}, and the two never stand in one file; use another --out`,
+    );
   const parsed = rowSchema.safeParse(value);
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0];
-    throw new InputError(`${where}: not a row of format 1: ${path.join(".")}: ${message}`);
+    throw new InputError(`${where}: not a row of format ${FORMAT}: ${path.join(".")}: ${message}`);
   }
-  const key = rowKey(parsed.data.settings, parsed.data.user);
+  const key = rowKey(parsed.data.settings, parsed.data.user, parsed.data.lineage);
   if (key !== parsed.data.key) {
     throw new InputError(
-      `${where}: key ${parsed.data.key} does not belong to these settings and user; theirs is ${key}`,
+      `${where}: key ${parsed.data.key} does not belong to these settings, user and lineage; theirs is ${key}`,
     );
   }
   return parsed.data;
@@ -56,6 +62,8 @@ export function readRows(path: string): Row[] {
 export interface ResultsOptions {
   /** Digest of the study (`studyDigest`): rows of another study are refused. */
   study: string;
+  /** What rows rest on today: those that rest on something else are refused. */
+  lineage: LineageOf;
   /** Without it a file that already has rows is refused. */
   resume: boolean;
   /** Told about a torn line that was cut, or a stale lock that was removed. */
@@ -68,6 +76,7 @@ export interface ResultsOptions {
 export class Results {
   readonly path: string;
   readonly rows: Row[];
+  readonly lineage: LineageOf;
   readonly #keys: Set<string>;
   readonly #lock: string;
   #file: number;
@@ -76,6 +85,7 @@ export class Results {
   constructor(path: string, options: ResultsOptions) {
     const { onMessage = () => {} } = options;
     this.path = path;
+    this.lineage = options.lineage;
     this.#lock = takeLock(`${path}.lock`, onMessage);
     this.#file = -1;
     try {
@@ -91,7 +101,7 @@ export class Results {
     }
   }
 
-  #refuse({ study, resume }: ResultsOptions): void {
+  #refuse({ study, lineage, resume }: ResultsOptions): void {
     if (this.rows.length > 0 && !resume) {
       throw new InputError(
         `${this.path}: already has ${this.rows.length} rows; go on with --resume, or use another --out`,
@@ -104,6 +114,13 @@ export class Results {
           `its tasks, models, items or seed have changed; use another --out`,
       );
     }
+    this.rows.forEach((row, i) => {
+      const change = changed(row.lineage, lineage(row.settings));
+      if (change)
+        throw new InputError(
+          `${this.path}:${i + 1}: ${change}: a row measured today would not be this one, and the two never stand in one file; use another --out`,
+        );
+    });
   }
 
   /** Keys of all rows that are safely in the file: what a resumed run leaves out. */

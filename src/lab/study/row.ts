@@ -2,6 +2,9 @@
 import { z } from "zod";
 import { digest, rowKey, type Settings, settingsSchema } from "./settings.ts";
 
+/** Raised whenever rows of before could not be read as what they are now. */
+export const FORMAT = 2 as const;
+
 const count = z.int().min(0);
 const seconds = z.number().min(0);
 const share = z.number().min(0).max(1);
@@ -101,7 +104,7 @@ const provenance = z.strictObject({
 });
 
 export const rowSchema = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(FORMAT),
   key: z.string(),
   /** Digest of what the study file says of tasks, models and items: rows of another study are refused. */
   study: z.string(),
@@ -118,6 +121,8 @@ export const rowSchema = z.strictObject({
     items: z.int().min(1),
   }),
   settings: settingsSchema,
+  /** Versions of what made the row, and digests of the data and the model that it was made from, by name; all of it is in the key. */
+  lineage: z.record(z.string(), z.string()),
   user: z.string().min(1),
   split: z.enum(["dev", "test"]),
   quality,
@@ -138,5 +143,9 @@ export function itemDigest(data: Settings["data"], user: string, id: string, tex
 
 /** A row as the runner hands it over: format and key are added here. */
 export function makeRow(fields: Omit<Row, "format" | "key">): Row {
-  return rowSchema.parse({ format: 1, key: rowKey(fields.settings, fields.user), ...fields });
+  return rowSchema.parse({
+    format: FORMAT,
+    key: rowKey(fields.settings, fields.user, fields.lineage),
+    ...fields,
+  });
 }

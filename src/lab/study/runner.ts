@@ -30,7 +30,7 @@ export interface RunOptions {
   readonly threads: number;
   /** Test users of each task, or, with a time budget, the most that it may allow; default: the study file's number. */
   readonly mostUsers?: number;
-  /** default: bm25. Another one is for calibration, and no row says which it was. */
+  /** default: bm25. Another one is for calibration. */
   readonly retriever?: RetrieverName;
   /** For the rows: what the user typed. */
   readonly command: string;
@@ -241,6 +241,7 @@ export class StudyRunner {
         items: testItems(person.user).length,
       },
       settings,
+      lineage: this.results.lineage(settings),
       user: person.user.id,
       split: person.split,
       quality: outcome.quality,
@@ -268,7 +269,9 @@ export class StudyRunner {
     return this.cells
       .map((cell) => ({
         cell,
-        people: this.peopleOf(cell).filter(({ user }) => !finished.has(rowKey(cell.settings, user.id))),
+        people: this.peopleOf(cell).filter(
+          ({ user }) => !finished.has(rowKey(cell.settings, user.id, this.results.lineage(cell.settings))),
+        ),
       }))
       .filter(({ people }) => people.length > 0);
   }

@@ -91,9 +91,17 @@ export function cellKey(settings: Settings): string {
   return digest(SETTINGS.map((name) => settings[name]));
 }
 
-/** Names a line of results.jsonl: cell and user. */
-export function rowKey(settings: Settings, user: string): string {
-  return digest([...SETTINGS.map((name) => settings[name]), user]);
+/** What a row rests on beside its settings, by name: versions of what made it, digests of what it was made from. See lineage.ts. */
+export type Lineage = Readonly<Record<string, string>>;
+
+/** Names a line of results.jsonl: cell, user, and what the row rests on. */
+export function rowKey(settings: Settings, user: string, lineage: Lineage): string {
+  const parts = Object.keys(lineage).sort();
+  return digest([
+    ...SETTINGS.map((name) => settings[name]),
+    user,
+    ...parts.flatMap((name) => [name, lineage[name]]),
+  ]);
 }
 
 /** "taste · rag · M q8_0 · h 64 · k 8": the settings that apply, for people. */

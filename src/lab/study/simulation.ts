@@ -1,7 +1,7 @@
 /** Results files of studies that never ran: users drawn around a known truth, to try the verdicts on. */
 import { normal, threefry } from "../../engine/random.ts";
 import { expand } from "./cells.ts";
-import type { Row } from "./row.ts";
+import { FORMAT, type Row } from "./row.ts";
 import { isBaseline, retrieves, rowKey, type Settings, trains } from "./settings.ts";
 import { declaredDigest, type Study, studyDigest } from "./study_file.ts";
 
@@ -36,7 +36,7 @@ export function simulate(study: Study, world: World, seed: number): Row[] {
 export function blankRows(study: Study, world: World): Row[] {
   const items = study.items_per_user;
   const shared = {
-    format: 1 as const,
+    format: FORMAT,
     study: studyDigest(study),
     declared: declaredDigest(study),
     planned: { asked: study.users, users: study.users, dev_users: study.dev_users, items },
@@ -52,8 +52,9 @@ export function blankRows(study: Study, world: World): Row[] {
       .filter(({ split }) => split === "test" || dev)
       .map(({ user, split }) => ({
         ...shared,
-        key: rowKey(settings, user),
+        key: rowKey(settings, user, {}),
         settings,
+        lineage: {},
         user,
         split,
         bayes: world.bayes?.(settings) ?? null,

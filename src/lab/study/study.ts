@@ -7,6 +7,7 @@ import { writeReport } from "../report/report.ts";
 import { summaryMarkdown, summaryText } from "../report/summary.ts";
 import { selfCheck } from "./calibration.ts";
 import { checkRunnable } from "./check.ts";
+import { studyLineage } from "./lineage.ts";
 import { Results } from "./results.ts";
 import { type RunOptions, StudyRunner } from "./runner.ts";
 import { type Study, studyDigest } from "./study_file.ts";
@@ -30,8 +31,9 @@ export async function runStudy(
   await checkRunnable(study);
   makeDirectory(directory);
   const file = path.join(directory, "results.jsonl");
-  const { resume, onMessage } = options;
-  const results = new Results(file, { study: studyDigest(study), resume, onMessage });
+  const { resume, retriever, onMessage } = options;
+  const lineage = await studyLineage(study, retriever);
+  const results = new Results(file, { study: studyDigest(study), lineage, resume, onMessage });
   try {
     await new StudyRunner(study, results, options).run();
     return report(study, results, directory);

@@ -1,4 +1,5 @@
 import { Bm25, searchedFor } from "../rag/bm25.ts";
+import type { RetrieverName } from "../rag/retrievers.ts";
 import { words } from "../rag/words.ts";
 import type { Item } from "./types.ts";
 
@@ -6,12 +7,20 @@ import type { Item } from "./types.ts";
  * What can be had without a model: a method that does not beat these is not worth a model. Each gives the index of the
  * option it chooses, or undefined where it has nothing to say (an empty history, or a kind of task it is not for).
  */
-export type Baseline = (history: readonly Item[], query: Item) => number | undefined;
+export type Answer = (history: readonly Item[], query: Item) => number | undefined;
+
+export interface Baseline {
+  readonly answer: Answer;
+  /** Raised whenever it answers otherwise than before: rows of different versions never stand side by side. */
+  readonly version: number;
+  /** What it looks things up with. */
+  readonly retriever?: RetrieverName;
+}
 
 export const BASELINES: Record<"majority" | "nearest" | "naive_bayes", Baseline> = {
-  majority,
-  nearest,
-  naive_bayes: naiveBayes,
+  majority: { answer: majority, version: 1 },
+  nearest: { answer: nearest, version: 1, retriever: "bm25" },
+  naive_bayes: { answer: naiveBayes, version: 1 },
 };
 
 /** Passages to choose from, with nothing asked: the options are what is compared with the history. */

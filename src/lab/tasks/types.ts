@@ -55,6 +55,8 @@ export interface UsersOptions {
 
 export interface Task {
   name: string;
+  /** Raised whenever the task gives other users, items or placebos than before: rows of different versions never stand side by side. */
+  version: number;
   /** `generated` tasks can only recover what was planted; `real` ones can support a guideline */
   source: "generated" | "real";
   metric: "accuracy" | "bits_per_byte";
@@ -62,6 +64,8 @@ export interface Task {
   mark: string;
   /** characters of a shown item's output that a prompt holds at most; undefined = all */
   shownCharacters?: number;
+  /** Digest of the text that its users are drawn from; generated users are drawn from none. */
+  data?(): string;
   users(seed: number, count: number, split: Split, options?: UsersOptions): User[];
   /** The user's own test items behind the history, of the same size, of another user of the same task and domain. */
   placebo(user: User): User;
