@@ -106,10 +106,10 @@ describe("byte-level vocabularies", () => {
       'pre-tokenizer "klingon" is not known; known are edgewise, gpt-2, smollm, llama-bpe, qwen2, default',
     );
     expect(refusal(byteLevel({ merges: ["a b", "a d"] }))).toContain('merge 1 "a d" needs the token "ad"');
-    expect(refusal(byteLevel({ merges: ["ab", "ab c"] }))).toContain('merge 0 is "ab", must be two tokens');
-    expect(refusal(byteLevel({ merges: [" ab"] }))).toContain('merge 0 is " ab", must be two tokens');
+    expect(refusal(byteLevel({ merges: ["ab", "ab c"] }))).toContain('merge 0 "ab" must be two tokens');
+    expect(refusal(byteLevel({ merges: [" ab"] }))).toContain('merge 0 " ab" must be two tokens');
     expect(refusal(byteLevel({ merges: ["a b", "a b"] }))).toContain('merges 0 and 1 are both "a b"');
-    expect(refusal(byteLevel({ merges: ["a b", "ab "] }))).toContain('merge 1 is "ab ", must be two tokens');
+    expect(refusal(byteLevel({ merges: ["a b", "ab "] }))).toContain('merge 1 "ab " must be two tokens');
     expect(refusal(byteLevel({ merges: ["abc abc"] }))).toContain(
       'needs the token "abcabc", which is missing',
     );

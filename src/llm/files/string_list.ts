@@ -1,3 +1,6 @@
+import { isUtf8 } from "node:buffer";
+import { ByteStrings } from "./byte_strings.ts";
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const CONTINUATION_FIRST = 0x80;
 const CONTINUATION_LAST = 0xbf;
@@ -5,21 +8,10 @@ const CONTINUATION_LAST = 0xbf;
 const FOUR_BYTES = 0xf0;
 
 /**
- * Many short strings as the file has them: their UTF-8 one after another, and where each ends. A vocabulary of 262,144 tokens takes
- * 3 MiB like this, and becomes JavaScript strings only when it is asked for.
+ * Many short strings as the file has them, in UTF-8. A vocabulary of 262,144 tokens takes 3 MiB like this, and becomes JavaScript strings
+ * only when it is asked for.
  */
-export class StringList {
-  readonly length: number;
-  readonly #bytes: Uint8Array;
-  readonly #ends: Uint32Array;
-
-  /** `ends[i]`: where string i ends in `bytes`; it starts where the one before ends. */
-  constructor(bytes: Uint8Array, ends: Uint32Array) {
-    this.length = ends.length;
-    this.#bytes = bytes;
-    this.#ends = ends;
-  }
-
+export class StringList extends ByteStrings {
   static of(strings: readonly string[]): StringList {
     const encoded = strings.map((text) => new TextEncoder().encode(text));
     const ends = new Uint32Array(encoded.length);
@@ -33,51 +25,37 @@ export class StringList {
     return new StringList(bytes, ends);
   }
 
-  /** UTF-8 of one string; a view. */
-  bytesAt(index: number): Uint8Array {
-    return this.#bytes.subarray(this.#startOf(index), this.#ends[index]);
-  }
-
   /** The first string that is not UTF-8; −1: none. */
   firstInvalid(): number {
-    if (isValid(this.#bytes) && !this.#startsInside()) return -1;
-    for (let i = 0; i < this.length; i++) if (!isValid(this.bytesAt(i))) return i;
+    if (isUtf8(this.bytes) && !this.#startsInside()) return -1;
+    for (let i = 0; i < this.length; i++) if (!isUtf8(this.bytesAt(i))) return i;
     return -1;
+  }
+
+  textAt(index: number): string {
+    return utf8.decode(this.bytesAt(index));
   }
 
   /** New strings at every call. All at once, because a decoder's call costs more than a token. */
   toArray(): string[] {
-    const all = utf8.decode(this.#bytes);
+    const all = utf8.decode(this.bytes);
     const strings: string[] = [];
     let unit = 0;
     for (let i = 0; i < this.length; i++) {
       const start = unit;
-      unit += unitsIn(this.#bytes, this.#startOf(i), this.#ends[i]);
+      unit += unitsIn(this.bytes, this.start(i), this.ends[i]);
       strings.push(all.slice(start, unit));
     }
     return strings;
   }
 
-  #startOf(index: number): number {
-    return index === 0 ? 0 : this.#ends[index - 1];
-  }
-
   /** Whether a string begins in the middle of a character that the one before left open. */
   #startsInside(): boolean {
     for (let i = 0; i < this.length; i++) {
-      const start = this.#startOf(i);
-      const byte = this.#bytes[start];
-      if (start < this.#ends[i] && byte >= CONTINUATION_FIRST && byte <= CONTINUATION_LAST) return true;
+      const start = this.start(i);
+      const byte = this.bytes[start];
+      if (start < this.ends[i] && byte >= CONTINUATION_FIRST && byte <= CONTINUATION_LAST) return true;
     }
-    return false;
-  }
-}
-
-function isValid(bytes: Uint8Array): boolean {
-  try {
-    utf8.decode(bytes);
-    return true;
-  } catch {
     return false;
   }
 }

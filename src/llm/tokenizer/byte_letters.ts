@@ -21,14 +21,7 @@ export function lettersOf(text: Uint8Array): string {
   return written;
 }
 
-/** Letters as bytes; the first letter that stands for no byte, where there is one. */
-export function bytesOfLetters(text: string): Uint8Array | { unknown: string } {
-  // Every letter is one unit of UTF-16.
-  const found = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) {
-    const byte = bytes[text.charCodeAt(i)];
-    if (byte === undefined) return { unknown: String.fromCodePoint(text.codePointAt(i)!) };
-    found[i] = byte;
-  }
-  return found;
+/** The byte that a letter, given by its code, stands for; undefined: it stands for none. */
+export function byteOfLetter(code: number): number | undefined {
+  return bytes[code];
 }

@@ -1,9 +1,9 @@
 /** The hash functions of kernels/session/lookup.ts, for writing the tables that it reads. */
 
-/** FNV-1a with a last mix, so that the low bits depend on every byte. */
-export function hashBytes(bytes: Uint8Array): number {
+/** FNV-1a over bytes [start, end), with a last mix, so that the low bits depend on every byte. */
+export function hashBytes(bytes: Uint8Array, start = 0, end = bytes.length): number {
   let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
@@ -20,11 +20,11 @@ export function tableSize(count: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(1, count) * 2));
 }
 
-/** First free entry from `hash` on; -1 where too many in a row are taken. */
-export function freeEntry(hash: number, size: number, taken: (entry: number) => boolean): number {
-  for (let probe = 0; probe < Math.min(size, PROBES_MAX); probe++) {
-    const entry = (hash + probe) % size;
-    if (!taken(entry)) return entry;
+/** First entry from `hash` on that `ends` the search: a free one, or the one looked for; -1 where too many in a row do not. */
+export function probe(hash: number, size: number, ends: (entry: number) => boolean): number {
+  for (let step = 0; step < Math.min(size, PROBES_MAX); step++) {
+    const entry = (hash + step) % size;
+    if (ends(entry)) return entry;
   }
   return -1;
 }

@@ -44,11 +44,13 @@ import {
   VOCABULARY_SPACE_PREFIX,
   VOCABULARY_VERSION,
 } from "../../../kernels/session/vocabulary.ts";
-import { InputError } from "../../errors.ts";
+import type { ByteStrings } from "../files/byte_strings.ts";
 import { classTable } from "./character_classes.ts";
-import { freeEntry, hashBytes, hashPair, tableSize } from "./hash.ts";
+import { hashBytes, hashPair, probe, tableSize } from "./hash.ts";
 import { type NormalForms, normalForms } from "./normal_forms.ts";
-import type { Merge, Token, Vocabulary } from "./vocabulary.ts";
+import { SectionWriter } from "./section_writer.ts";
+import { collide } from "./text_index.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
 const MODEL_CODES: Record<Vocabulary["model"], number> = {
   sentencepiece: MODEL_SENTENCEPIECE,
@@ -56,23 +58,31 @@ const MODEL_CODES: Record<Vocabulary["model"], number> = {
   wordpiece: MODEL_WORDPIECE,
 };
 
-/** The section, ready to be placed at any multiple of 8. */
-export function vocabularySection(vocabulary: Vocabulary): Uint8Array {
-  const { tokens, model } = vocabulary;
-  const { ignoreMerges, spacePrefix, split } = vocabulary;
+/** Some of a vocabulary's tokens. */
+interface Chosen {
+  readonly tokens: ByteStrings;
+  has(id: number): boolean;
+}
+
+/** Writes the section, once its size is known, into memory that `allocate` gives: zeros, at a multiple of 8. Returns that memory. */
+export function vocabularySection(
+  vocabulary: Vocabulary,
+  allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+): Uint8Array {
+  const { tokens, types, model, merges, ignoreMerges, spacePrefix, split } = vocabulary;
   const lookedUp = model !== "byte-level" || ignoreMerges;
-  const pieces = lookedUp ? tokens.map(isPiece) : tokens.map(() => false);
+  const pieces = { tokens, has: (id: number) => lookedUp && isPiece(types[id]) && tokens.size(id) > 0 };
+  const specials = { tokens, has: (id: number) => isSpecial(types[id]) && tokens.size(id) > 0 };
   const byClass = model === "byte-level" && split !== SPLIT_EDGEWISE;
   const normal = model === "wordpiece" ? normalForms() : undefined;
-  const specials = tokens.map(({ type, bytes }) => isSpecial(type) && bytes.length > 0);
-  const pieceTable = textTable(tokens, pieces);
-  const specialTable = textTable(tokens, specials);
-  const mergeTable = pairTable(vocabulary.merges);
+  const [pieceEntries, specialEntries] = [pieces, specials].map((chosen) => tableSize(count(chosen)));
+  const mergeEntries = tableSize(merges.length / 3);
 
-  const header = new Uint32Array(VOCABULARY_HEADER_BYTES / 4);
   const section = new SectionWriter();
-  section.add(header);
-  const recordsAt = section.add(new Uint32Array(tokens.length * (RECORD_BYTES / 4)));
+  section.reserve(VOCABULARY_HEADER_BYTES, (to) => {
+    for (const [at, word] of words) to[at / 4] = word;
+  });
+  const records = section.reserve(RECORD_BYTES * tokens.length, (to) => fillRecords(to, vocabulary, texts));
   const words: [number, number][] = [
     [V_MAGIC, VOCABULARY_MAGIC],
     [V_VERSION, VOCABULARY_VERSION],
@@ -84,133 +94,105 @@ export function vocabularySection(vocabulary: Vocabulary): Uint8Array {
     [V_EOS, vocabulary.eos],
     // Byte-level BPE leaves out bytes that have no token, as llama.cpp and Hugging Face do.
     [V_UNKNOWN, model === "byte-level" ? NO_TOKEN : vocabulary.unknown],
-    [V_LONGEST, longest(tokens, pieces)],
-    [V_RECORDS, recordsAt],
+    [V_LONGEST, longest(pieces)],
+    [V_RECORDS, records],
     [V_BYTE_TOKENS, section.add(vocabulary.byteTokens)],
-    [V_PIECES, section.add(pieceTable)],
-    [V_PIECES_MASK, pieceTable.length - 1],
-    [V_SPECIALS, section.add(specialTable)],
-    [V_SPECIALS_MASK, specialTable.length - 1],
-    [V_MERGES, section.add(mergeTable)],
-    [V_MERGES_MASK, mergeTable.length / (MERGE_BYTES / 4) - 1],
-    [V_JOINTS, section.add(joints(tokens, pieces))],
+    [V_PIECES, section.reserve(4 * pieceEntries, (to) => fillTexts(to, pieces))],
+    [V_PIECES_MASK, pieceEntries - 1],
+    [V_SPECIALS, section.reserve(4 * specialEntries, (to) => fillTexts(to, specials))],
+    [V_SPECIALS_MASK, specialEntries - 1],
+    [V_MERGES, section.reserve(MERGE_BYTES * mergeEntries, (to) => fillMerges(to, merges))],
+    [V_MERGES_MASK, mergeEntries - 1],
+    [V_JOINTS, section.add(joints(pieces))],
     [V_CLASSES, byClass ? section.add(classTable()) : normal ? section.add(normal.classes) : 0],
     [V_NORMALS, normal ? addForms(section, normal) : 0],
-    [V_LENGTHS, addLengths(section, tokens, specials)],
+    [V_LENGTHS, addLengths(section, specials)],
   ];
-  const texts = textsOf(tokens);
-  const textsAt = section.add(texts);
-  const bytes = section.bytes();
-  const view = new DataView(bytes.buffer);
-  for (const [at, word] of words) view.setUint32(at, word, true);
-  view.setUint32(V_BYTES, bytes.length, true);
-  const ranks = ranksByScore(vocabulary);
-  let at = textsAt;
-  tokens.forEach((token, id) => {
-    const record = recordsAt + id * RECORD_BYTES;
-    view.setUint32(record + RECORD_TEXT, at, true);
-    view.setUint32(record + RECORD_TEXT_BYTES, token.bytes.length, true);
-    view.setUint32(record + RECORD_TYPE, token.type, true);
-    view.setUint32(record + RECORD_RANK, ranks[id], true);
-    at += token.bytes.length;
-  });
-  return bytes;
-}
-
-/** The bytes of all tokens, one after another. */
-function textsOf(tokens: Token[]): Uint8Array {
-  const texts = new Uint8Array(tokens.reduce((sum, { bytes }) => sum + bytes.length, 0));
-  let at = 0;
-  for (const { bytes } of tokens) {
-    texts.set(bytes, at);
-    at += bytes.length;
-  }
-  return texts;
-}
-
-/** Parts of the section one after another, each at a multiple of 8 unless told otherwise. */
-class SectionWriter {
-  readonly #parts: [number, Uint8Array][] = [];
-  #end = 0;
-
-  /** Takes a part and returns its offset. */
-  add(part: Uint8Array | Uint32Array, alignment = 8): number {
-    const at = Math.ceil(this.#end / alignment) * alignment;
-    this.#parts.push([at, new Uint8Array(part.buffer, part.byteOffset, part.byteLength)]);
-    this.#end = at + part.byteLength;
-    return at;
-  }
-
-  bytes(): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(Math.ceil(this.#end / 8) * 8);
-    for (const [at, part] of this.#parts) bytes.set(part, at);
-    return bytes;
-  }
+  const texts = section.add(tokens.bytes);
+  words.push([V_BYTES, section.size]);
+  return section.write(allocate(section.size));
 }
 
 /** What merging may produce: normal tokens. Control tokens never come out of plain text. */
-function isPiece({ type, bytes }: Token): boolean {
-  return type === TYPE_NORMAL && bytes.length > 0;
+function isPiece(type: number): boolean {
+  return type === TYPE_NORMAL;
 }
 
 function isSpecial(type: number): boolean {
   return type === TYPE_CONTROL || type === TYPE_USER_DEFINED || type === TYPE_UNKNOWN;
 }
 
-function longest(tokens: Token[], chosen: boolean[]): number {
-  return tokens.reduce((most, { bytes }, id) => (chosen[id] ? Math.max(most, bytes.length) : most), 0);
+function count({ tokens, has }: Chosen): number {
+  let found = 0;
+  for (let id = 0; id < tokens.length; id++) if (has(id)) found++;
+  return found;
 }
 
-function collide(what: string): InputError {
-  return new InputError(
-    `tokenizer: thousands of ${what} share one hash; such a vocabulary is made to be slow`,
-  );
+function longest({ tokens, has }: Chosen): number {
+  let most = 0;
+  for (let id = 0; id < tokens.length; id++) if (has(id)) most = Math.max(most, tokens.size(id));
+  return most;
+}
+
+/** Records of all tokens; their bytes stand one after another from `texts` on. */
+function fillRecords(to: Uint32Array, { tokens, types, ...rest }: Vocabulary, texts: number): void {
+  const ranks = ranksByScore(tokens.length, rest);
+  for (let id = 0; id < tokens.length; id++) {
+    const record = (id * RECORD_BYTES) / 4;
+    to[record + RECORD_TEXT / 4] = texts + tokens.start(id);
+    to[record + RECORD_TEXT_BYTES / 4] = tokens.size(id);
+    to[record + RECORD_TYPE / 4] = types[id];
+    to[record + RECORD_RANK / 4] = ranks[id];
+  }
 }
 
 /** Hash table of token + 1 by the bytes of the chosen tokens. */
-function textTable(tokens: Token[], chosen: boolean[]): Uint32Array {
-  const size = tableSize(chosen.filter(Boolean).length);
-  const table = new Uint32Array(size);
-  tokens.forEach(({ bytes }, id) => {
-    if (!chosen[id]) return;
-    const entry = freeEntry(hashBytes(bytes), size, (at) => table[at] !== 0);
+function fillTexts(to: Uint32Array, { tokens, has }: Chosen): void {
+  const isFree = (entry: number) => to[entry] === 0;
+  for (let id = 0; id < tokens.length; id++) {
+    if (!has(id)) continue;
+    const entry = probe(hashBytes(tokens.bytes, tokens.start(id), tokens.ends[id]), to.length, isFree);
     if (entry < 0) throw collide("tokens");
-    table[entry] = id + 1;
-  });
-  return table;
+    to[entry] = id + 1;
+  }
 }
 
-function pairTable(merges: Merge[]): Uint32Array {
-  const size = tableSize(merges.length);
-  const table = new Uint32Array(size * 4);
-  for (let entry = 0; entry < size; entry++) table[4 * entry + 3] = NO_TOKEN;
-  merges.forEach(({ left, right, merged }, rank) => {
-    const entry = freeEntry(hashPair(left, right), size, (at) => table[4 * at + 3] !== NO_TOKEN);
+function fillMerges(to: Uint32Array, merges: Uint32Array): void {
+  const words = MERGE_BYTES / 4;
+  const size = to.length / words;
+  for (let entry = 0; entry < size; entry++) to[words * entry + 3] = NO_TOKEN;
+  const isFree = (entry: number) => to[words * entry + 3] === NO_TOKEN;
+  for (let rank = 0; 3 * rank < merges.length; rank++) {
+    const left = merges[3 * rank];
+    const right = merges[3 * rank + 1];
+    const entry = probe(hashPair(left, right), size, isFree);
     if (entry < 0) throw collide("merges");
-    table.set([left, right, rank, merged], 4 * entry);
-  });
-  return table;
+    to[words * entry] = left;
+    to[words * entry + 1] = right;
+    to[words * entry + 2] = rank;
+    to[words * entry + 3] = merges[3 * rank + 2];
+  }
 }
 
 /** One bit per pair of bytes that stand side by side in some piece. */
-function joints(tokens: Token[], pieces: boolean[]): Uint8Array {
+function joints({ tokens, has }: Chosen): Uint8Array {
   const bits = new Uint8Array(65536 / 8);
-  tokens.forEach(({ bytes }, id) => {
-    if (!pieces[id]) return;
-    for (let i = 1; i < bytes.length; i++) {
+  const { bytes } = tokens;
+  for (let id = 0; id < tokens.length; id++) {
+    if (!has(id)) continue;
+    for (let i = tokens.start(id) + 1; i < tokens.ends[id]; i++) {
       const bit = bytes[i - 1] * 256 + bytes[i];
       bits[bit >> 3] |= 1 << (bit & 7);
     }
-  });
+  }
   return bits;
 }
 
 /** For each first byte the lengths of specials, longest first; returns the offset of the 256 words that point to them. */
-function addLengths(section: SectionWriter, tokens: Token[], specials: boolean[]): number {
+function addLengths(section: SectionWriter, { tokens, has }: Chosen): number {
   const lengths = Array.from({ length: 256 }, () => new Set<number>());
-  tokens.forEach(({ bytes }, id) => {
-    if (specials[id]) lengths[bytes[0]].add(bytes.length);
-  });
+  for (let id = 0; id < tokens.length; id++)
+    if (has(id)) lengths[tokens.bytes[tokens.start(id)]].add(tokens.size(id));
   const offsets = lengths.map((set) =>
     set.size === 0 ? 0 : section.add(Uint32Array.of(set.size, ...[...set].sort((a, b) => b - a))),
   );
@@ -224,10 +206,10 @@ function addForms(section: SectionWriter, { forms }: NormalForms): number {
 }
 
 /** Of each token, how many have a better score: the lowest merges first, equal scores share a rank. */
-function ranksByScore({ tokens, scores }: Vocabulary): Uint32Array {
-  const ranks = new Uint32Array(tokens.length);
+function ranksByScore(tokens: number, { scores }: Pick<Vocabulary, "scores">): Uint32Array {
+  const ranks = new Uint32Array(tokens);
   if (scores.length === 0) return ranks;
-  const sorted = Float64Array.from(scores).sort();
+  const sorted = new Float64Array(scores).sort();
   for (let id = 0; id < ranks.length; id++) {
     // First place behind all that are not better.
     let low = 0;

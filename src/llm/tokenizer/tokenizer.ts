@@ -21,7 +21,7 @@ import { asset } from "../../engine/host/assets.ts";
 import { InputError } from "../../errors.ts";
 import type { Metadata } from "../files/metadata.ts";
 import { vocabularySection } from "./tables.ts";
-import { type Token, type Vocabulary, vocabularyFromGguf } from "./vocabulary.ts";
+import { type Vocabulary, vocabularyFromGguf } from "./vocabulary.ts";
 
 const PAGE = 65536;
 /** The section stands behind the first page, where the engine's control block would be. */
@@ -69,8 +69,6 @@ let wasm: WebAssembly.Module | undefined;
 
 /** Tokens of a vocabulary. Each has its own small wasm memory, which grows with the longest text. */
 export class Tokenizer {
-  /** The vocabulary section, for a program's constants. */
-  readonly section: Uint8Array;
   readonly vocabularySize: number;
   readonly bos: number | undefined;
   readonly eos: number | undefined;
@@ -80,15 +78,13 @@ export class Tokenizer {
   readonly missingBytes: readonly number[];
   readonly #addBos: boolean;
   readonly #addEos: boolean;
-  readonly #view: DataView;
   readonly #exports: TokenizerExports;
   readonly #free: number;
+  readonly #records: number;
 
   constructor(vocabulary: Vocabulary) {
     this.#addBos = vocabulary.addBos;
     this.#addEos = vocabulary.addEos;
-    this.section = vocabularySection(vocabulary);
-    this.#view = new DataView(this.section.buffer, this.section.byteOffset, this.section.byteLength);
     this.vocabularySize = vocabulary.tokens.length;
     this.bos = vocabulary.bos === NO_TOKEN ? undefined : vocabulary.bos;
     this.eos = vocabulary.eos === NO_TOKEN ? undefined : vocabulary.eos;
@@ -96,9 +92,15 @@ export class Tokenizer {
     this.endTokens = new Set(vocabulary.endTokens);
     wasm ??= new WebAssembly.Module(readFileSync(asset("kernels/simd.wasm")));
     this.#exports = new WebAssembly.Instance(wasm).exports as unknown as TokenizerExports;
-    this.#free = TABLES_AT + this.section.length;
-    this.#reserve(this.#free);
-    new Uint8Array(this.#exports.memory.buffer, TABLES_AT).set(this.section);
+    // Written where it is read: a vocabulary of 262,144 tokens takes 8 MiB.
+    const section = vocabularySection(vocabulary, (bytes) => this.#bytes(TABLES_AT, bytes));
+    this.#free = TABLES_AT + section.length;
+    this.#records = TABLES_AT + this.#words(TABLES_AT + V_RECORDS, 1)[0];
+  }
+
+  /** The vocabulary section, for a program's constants: a view that the next call of another method may end. */
+  get section(): Uint8Array {
+    return this.#bytes(TABLES_AT, this.#free - TABLES_AT);
   }
 
   /** From `tokenizer.ggml.*` of a GGUF file; an InputError says what does not fit together. */
@@ -133,7 +135,7 @@ export class Tokenizer {
   /** The bytes of the tokens, which may begin or end within a character. */
   decodeBytes(tokens: ArrayLike<number>, options: DecodeOptions = {}): Uint8Array {
     let capacity = 0;
-    for (let i = 0; i < tokens.length; i++) capacity += this.#token(tokens[i], i).bytes.length;
+    for (let i = 0; i < tokens.length; i++) capacity += this.#record(tokens[i], i)[RECORD_TEXT_BYTES / 4];
     const tokensAt = align(this.#free);
     const out = tokensAt + 4 * tokens.length;
     this.#reserve(out + capacity);
@@ -147,23 +149,33 @@ export class Tokenizer {
 
   /** What a token stands for, control tokens written out; bytes that are no character by themselves become U+FFFD. */
   tokenText(token: number): string {
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#token(token).bytes);
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#textOf(this.#record(token)));
   }
 
   /** Whether a token is written out only on demand, such as `<|im_start|>`. */
   isControl(token: number): boolean {
-    const { type } = this.#token(token);
+    const type = this.#record(token)[RECORD_TYPE / 4];
     return type === TYPE_CONTROL || type === TYPE_UNKNOWN;
   }
 
-  /** From its record in the section: the vocabulary's own objects, hundreds of bytes a token, need not stay. */
-  #token(token: number, index = 0): Token {
+  #record(token: number, index = 0): Uint32Array {
     if (!(token >= 0 && token < this.vocabularySize && Number.isInteger(token)))
       throw this.#badToken(token, index);
-    const record = this.#view.getUint32(V_RECORDS, true) + token * RECORD_BYTES;
-    const text = this.#view.getUint32(record + RECORD_TEXT, true);
-    const bytes = this.section.subarray(text, text + this.#view.getUint32(record + RECORD_TEXT_BYTES, true));
-    return { bytes, type: this.#view.getUint32(record + RECORD_TYPE, true) };
+    return this.#words(this.#records + token * RECORD_BYTES, RECORD_BYTES / 4);
+  }
+
+  #textOf(record: Uint32Array): Uint8Array {
+    return this.#bytes(TABLES_AT + record[RECORD_TEXT / 4], record[RECORD_TEXT_BYTES / 4]);
+  }
+
+  #words(at: number, count: number): Uint32Array {
+    return new Uint32Array(this.#exports.memory.buffer, at, count);
+  }
+
+  /** Of the wasm's memory, which grows where it is too small. */
+  #bytes(at: number, length: number): Uint8Array {
+    this.#reserve(at + length);
+    return new Uint8Array(this.#exports.memory.buffer, at, length);
   }
 
   #badToken(token: number, index: number): InputError {

@@ -15,28 +15,22 @@ import {
   TYPE_USER_DEFINED,
 } from "../../../kernels/session/vocabulary.ts";
 import { InputError } from "../../errors.ts";
+import type { ByteStrings } from "../files/byte_strings.ts";
 import type { Metadata } from "../files/metadata.ts";
-import { bytesOfLetters } from "./byte_letters.ts";
-
-export interface Token {
-  /** What the token stands for: ▁ is a space already, GPT-2's letters are bytes already. */
-  bytes: Uint8Array;
-  type: number;
-}
-
-export interface Merge {
-  left: number;
-  right: number;
-  merged: number;
-}
+import type { StringList } from "../files/string_list.ts";
+import { mergeTwins, readMerges } from "./merges.ts";
+import { TextIndex } from "./text_index.ts";
+import { hasSpace, tokenBytes } from "./token_bytes.ts";
 
 export interface Vocabulary {
   model: "sentencepiece" | "byte-level" | "wordpiece";
-  tokens: Token[];
+  /** What the tokens stand for: ▁ is a space already, GPT-2's letters are bytes already. */
+  tokens: ByteStrings;
+  types: Uint8Array;
   /** SentencePiece: the pair with the best score merges first. */
   scores: ArrayLike<number>;
-  /** Byte-level BPE: in the order of their rank. */
-  merges: Merge[];
+  /** Byte-level BPE: left, right and merged token of each, in the order of their rank. */
+  merges: Uint32Array;
   /** Token of each byte, or NO_TOKEN. */
   byteTokens: Uint32Array;
   split: number;
@@ -75,18 +69,17 @@ const MODELS: Readonly<Record<string, Vocabulary["model"]>> = {
 /** Special tokens are tried at every place of a text, and pieces are hashed at every merge, so their lengths are bounded. */
 const SPECIAL_BYTES_MAX = 512;
 const TOKEN_BYTES_MAX = 2048;
-const SPACE_MARK = "\u2581";
 const utf8 = new TextEncoder();
 
 /** Reads `tokenizer.ggml.*`; an InputError says what does not fit together. */
 export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
   const model = readModel(metadata);
-  const texts = metadata.strings("tokenizer.ggml.tokens");
+  const texts = metadata.stringList("tokenizer.ggml.tokens");
   if (texts.length === 0) throw problem(metadata, "the vocabulary is empty");
   const types = readTypes(metadata, texts.length);
-  checkDuplicates(metadata, texts);
+  const index = indexOf(metadata, texts);
   const tokens = readTokens(metadata, model, texts, types);
-  checkLengths(metadata, tokens);
+  checkLengths(metadata, tokens, types);
   const id = (...keys: string[]) => tokenId(metadata, keys, texts.length);
   const unknown = id("unknown");
   const wordpiece = model === "wordpiece";
@@ -96,11 +89,12 @@ export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
   return {
     model,
     tokens,
+    types,
     scores: model === "sentencepiece" ? readScores(metadata, texts.length) : [],
-    merges: model === "byte-level" ? readMerges(metadata, texts, types) : [],
+    merges: model === "byte-level" ? mergesOf(metadata, index, types) : new Uint32Array(0),
     byteTokens: wordpiece
       ? new Uint32Array(256).fill(NO_TOKEN)
-      : readByteTokens(metadata, tokens, model === "sentencepiece", unknown),
+      : readByteTokens(metadata, tokens, types, model === "sentencepiece", unknown),
     split,
     ignoreMerges: split === SPLIT_LLAMA_BPE,
     spacePrefix:
@@ -110,7 +104,7 @@ export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
     // BERT begins with [CLS] and ends with [SEP]; files spell the latter both ways.
     bos: wordpiece ? id("cls", "bos") : id("bos"),
     eos: wordpiece ? id("seperator", "separator", "eos") : id("eos"),
-    endTokens: endTokens([id("eos"), id("eot"), id("eom")], texts, types),
+    endTokens: endTokens([id("eos"), id("eot"), id("eom")], index, types),
     unknown,
   };
 }
@@ -125,40 +119,26 @@ function readModel(metadata: Metadata): Vocabulary["model"] {
 function readTokens(
   metadata: Metadata,
   model: Vocabulary["model"],
-  texts: string[],
-  types: ArrayLike<number>,
-): Token[] {
-  if (model === "wordpiece") {
-    const marked = texts.some((text) => text.startsWith(SPACE_MARK));
-    return texts.map((text, id) => ({ bytes: wordBytes(text, types[id], marked), type: types[id] }));
-  }
-  return texts.map((text, id) =>
-    model === "sentencepiece"
-      ? {
-          bytes: pieceBytes(metadata, text, id, types[id]),
-          // A piece with a real space where the others have ▁ is never met in text, and would be taken for its twin.
-          type: types[id] === TYPE_NORMAL && text.includes(" ") ? TYPE_UNUSED : types[id],
-        }
-      : { bytes: letterBytes(metadata, text, id, types[id]), type: types[id] },
+  texts: StringList,
+  types: Uint8Array,
+): ByteStrings {
+  const tokens = tokenBytes(model, texts, types, (id, rule) =>
+    problem(metadata, `token ${id} ${name(texts, id)} ${rule}`),
   );
-}
-
-/**
- * WordPiece: a piece that begins a word has a space in front. Files mark either those, with ▁ (llama.cpp), or the others, with ## (BERT's
- * own vocab.txt).
- */
-function wordBytes(text: string, type: number, marked: boolean): Uint8Array {
-  if (type !== TYPE_NORMAL && type !== TYPE_UNUSED) return utf8.encode(text);
-  if (marked) return utf8.encode(text.startsWith(SPACE_MARK) ? ` ${text.slice(1)}` : text);
-  return utf8.encode(text.startsWith("##") ? text.slice(2) : ` ${text}`);
+  if (model !== "sentencepiece") return tokens;
+  // A piece with a real space where the others have ▁ is never met in text, and would be taken for its twin.
+  for (let id = 0; id < types.length; id++)
+    if (types[id] === TYPE_NORMAL && hasSpace(texts, id)) types[id] = TYPE_UNUSED;
+  return tokens;
 }
 
 /** Those that the file names, and control tokens that are known by name. Other types are text: Gemma's `</s>` is a tag of HTML. */
-function endTokens(named: number[], texts: string[], types: ArrayLike<number>): number[] {
+function endTokens(named: number[], index: TextIndex, types: Uint8Array): number[] {
   const found = named.filter((token) => token !== NO_TOKEN);
-  texts.forEach((text, token) => {
-    if (types[token] === TYPE_CONTROL && END_NAMES.includes(text)) found.push(token);
-  });
+  for (const text of END_NAMES) {
+    const token = index.find(utf8.encode(text));
+    if (token >= 0 && types[token] === TYPE_CONTROL) found.push(token);
+  }
   return [...new Set(found)].sort((a, b) => a - b);
 }
 
@@ -166,31 +146,35 @@ function problem(metadata: Metadata, rule: string): InputError {
   return new InputError(`tokenizer: ${metadata.file}: ${rule}`);
 }
 
-function name(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+const SHOWN_MAX = 60;
+
+/** One of the texts, as messages show it. */
+function name(texts: StringList, index: number): string {
+  const text = texts.textAt(index);
+  return JSON.stringify(text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text);
 }
 
-function readTypes(metadata: Metadata, count: number): ArrayLike<number> {
-  if (!metadata.has("tokenizer.ggml.token_type")) return new Array<number>(count).fill(TYPE_NORMAL);
+/** A copy: pieces that are never met are marked in it. */
+function readTypes(metadata: Metadata, count: number): Uint8Array {
+  if (!metadata.has("tokenizer.ggml.token_type")) return new Uint8Array(count).fill(TYPE_NORMAL);
   const types = metadata.numbers("tokenizer.ggml.token_type");
   if (types.length !== count) {
     throw problem(metadata, `${count} tokens but ${types.length} token types`);
   }
+  const found = new Uint8Array(count);
   for (let id = 0; id < count; id++) {
-    if (types[id] >= TYPE_NORMAL && types[id] <= TYPE_BYTE && Number.isInteger(types[id])) continue;
-    throw problem(metadata, `token ${id} has type ${types[id]}, known are ${TYPE_NORMAL} to ${TYPE_BYTE}`);
+    if (!(types[id] >= TYPE_NORMAL && types[id] <= TYPE_BYTE && Number.isInteger(types[id])))
+      throw problem(metadata, `token ${id} has type ${types[id]}, known are ${TYPE_NORMAL} to ${TYPE_BYTE}`);
+    found[id] = types[id];
   }
-  return types;
+  return found;
 }
 
-function checkDuplicates(metadata: Metadata, texts: string[]): void {
-  if (new Set(texts).size === texts.length) return;
-  const ids = new Map<string, number>();
-  texts.forEach((text, id) => {
-    const before = ids.get(text);
-    if (before !== undefined) throw problem(metadata, `tokens ${before} and ${id} are both ${name(text)}`);
-    ids.set(text, id);
-  });
+function indexOf(metadata: Metadata, texts: StringList): TextIndex {
+  const index = new TextIndex(texts);
+  if (!index.twins) return index;
+  const [before, id] = index.twins;
+  throw problem(metadata, `tokens ${before} and ${id} are both ${name(texts, id)}`);
 }
 
 function readScores(metadata: Metadata, count: number): ArrayLike<number> {
@@ -202,63 +186,25 @@ function readScores(metadata: Metadata, count: number): ArrayLike<number> {
   return scores;
 }
 
-/** SentencePiece: `<0x0A>` of type byte is one byte; ▁ in a normal token is a space. */
-function pieceBytes(metadata: Metadata, text: string, id: number, type: number): Uint8Array {
-  if (type === TYPE_BYTE) {
-    const hex = /^<0x([0-9A-Fa-f]{2})>$/.exec(text);
-    if (hex === null)
-      throw problem(metadata, `token ${id} ${name(text)} has type byte, must be written <0x00>`);
-    return Uint8Array.of(Number.parseInt(hex[1], 16));
-  }
-  return utf8.encode(type === TYPE_NORMAL || type === TYPE_UNUSED ? text.replaceAll(SPACE_MARK, " ") : text);
-}
-
-/** Byte-level BPE: normal tokens are written in GPT-2's letters, the others as they are. */
-function letterBytes(metadata: Metadata, text: string, id: number, type: number): Uint8Array {
-  if (type !== TYPE_NORMAL && type !== TYPE_UNUSED) return utf8.encode(text);
-  const bytes = bytesOfLetters(text);
-  if (bytes instanceof Uint8Array) return bytes;
-  throw problem(metadata, `token ${id} ${name(text)} has ${name(bytes.unknown)}, which stands for no byte`);
-}
-
-function checkLengths(metadata: Metadata, tokens: Token[]): void {
-  tokens.forEach(({ bytes, type }, id) => {
+function checkLengths(metadata: Metadata, tokens: ByteStrings, types: Uint8Array): void {
+  for (let id = 0; id < tokens.length; id++) {
+    const type = types[id];
     const special = type === TYPE_CONTROL || type === TYPE_USER_DEFINED || type === TYPE_UNKNOWN;
     const most = special ? SPECIAL_BYTES_MAX : TOKEN_BYTES_MAX;
-    if (bytes.length <= most) return;
-    throw problem(
-      metadata,
-      `${special ? "special " : ""}token ${id} has ${bytes.length} bytes, at most ${most}`,
-    );
-  });
+    const size = tokens.size(id);
+    if (size > most)
+      throw problem(metadata, `${special ? "special " : ""}token ${id} has ${size} bytes, at most ${most}`);
+  }
 }
 
-/** `left right` in GPT-2's letters; both and what they make must be tokens. A merge makes a longer text, so none can be part of itself. */
-function readMerges(metadata: Metadata, texts: string[], types: ArrayLike<number>): Merge[] {
-  const ids = new Map(texts.map((text, id) => [text, id]));
-  const ranks = new Map<string, number>();
-  return metadata.strings("tokenizer.ggml.merges").map((line, rank) => {
-    const parts = line.split(" ");
-    if (parts.length !== 2 || parts.includes("")) {
-      throw problem(metadata, `merge ${rank} is ${name(line)}, must be two tokens with a space between`);
-    }
-    const before = ranks.get(line);
-    if (before !== undefined) throw problem(metadata, `merges ${before} and ${rank} are both ${name(line)}`);
-    ranks.set(line, rank);
-    const [left, right, merged] = [parts[0], parts[1], parts.join("")].map((text) => {
-      const id = ids.get(text);
-      if (id === undefined)
-        throw problem(
-          metadata,
-          `merge ${rank} ${name(line)} needs the token ${name(text)}, which is missing`,
-        );
-      return id;
-    });
-    // Else plain text could become a control token.
-    if (types[merged] === TYPE_CONTROL || types[merged] === TYPE_UNKNOWN)
-      throw problem(metadata, `merge ${rank} ${name(line)} makes the control token ${merged}`);
-    return { left, right, merged };
-  });
+function mergesOf(metadata: Metadata, index: TextIndex, types: Uint8Array): Uint32Array {
+  const lines = metadata.stringList("tokenizer.ggml.merges");
+  const merges = readMerges(lines, index, types, (rank, rule) =>
+    problem(metadata, `merge ${rank} ${name(lines, rank)} ${rule}`),
+  );
+  const twins = mergeTwins(merges);
+  if (!twins) return merges;
+  throw problem(metadata, `merges ${twins[0]} and ${twins[1]} are both ${name(lines, twins[1])}`);
 }
 
 /** Bytes that a byte-level vocabulary may lack: SmolLM2 lacks some controls and bytes that begin no or very rare characters. */
@@ -274,20 +220,20 @@ function isRare(byte: number): boolean {
  */
 function readByteTokens(
   metadata: Metadata,
-  tokens: Token[],
+  tokens: ByteStrings,
+  types: Uint8Array,
   sentencepiece: boolean,
   unknown: number,
 ): Uint32Array {
   const byteTokens = new Uint32Array(256).fill(NO_TOKEN);
   const type = sentencepiece ? TYPE_BYTE : TYPE_NORMAL;
-  tokens.forEach((token, id) => {
-    if (token.type !== type || token.bytes.length !== 1) return;
-    const [byte] = token.bytes;
-    if (byteTokens[byte] !== NO_TOKEN) {
+  for (let id = 0; id < tokens.length; id++) {
+    if (types[id] !== type || tokens.size(id) !== 1) continue;
+    const byte = tokens.bytes[tokens.start(id)];
+    if (byteTokens[byte] !== NO_TOKEN)
       throw problem(metadata, `tokens ${byteTokens[byte]} and ${id} both stand for byte ${byte}`);
-    }
     byteTokens[byte] = id;
-  });
+  }
   const none = sentencepiece && unknown !== NO_TOKEN && byteTokens.every((id) => id === NO_TOKEN);
   const missing = byteTokens.findIndex((id, byte) => id === NO_TOKEN && (sentencepiece || !isRare(byte)));
   if (missing >= 0 && !none) {
