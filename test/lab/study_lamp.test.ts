@@ -163,6 +163,52 @@ describe("a study on LaMP files, which lie beside the study file", () => {
   });
 });
 
+describe("items that are longer than the training budget, or than the context", () => {
+  const words = (count: number) => Array.from({ length: count }, () => "wolves").join(" ");
+  const long = titles.map((sample, p) => ({
+    ...sample,
+    profile: sample.profile.map((entry, i) => ({
+      ...entry,
+      abstract: `${words(p === 0 ? 200 : 30)} ${p}${i}`,
+    })),
+  }));
+  const messages: string[] = [];
+  let rows: Row[];
+  beforeAll(async () => {
+    write("long.json", long);
+    const grid = [{ method: ["none", "lora"], h: 3, training_tokens: [8, 64] }];
+    const tasks = { long: { questions: "long.json", outputs: "titles_outputs.json" } };
+    write("long.yaml", stringify({ ...study, tasks, grid, contrasts: [] }));
+    const out = path.join(folder, "long");
+    const onMessage = (message: string) => messages.push(message);
+    const read = readStudy(path.join(folder, "long.yaml"), taskList);
+    await runStudy(read, out, { threads: 1, command: "test", resume: false, onMessage });
+    rows = readRows(path.join(out, "results.jsonl")).filter(({ settings }) => settings.method === "lora");
+  });
+
+  test("raise no alarm: a checkpoint is behind the step that reaches its tokens", () => {
+    expect(rows.some(({ cost, settings }) => cost.trained_tokens > 2 * settings.training_tokens)).toBe(true);
+    expect(findAlarms(gatherArms(rows))).toEqual([]);
+    for (const { cost, settings, audit } of rows) {
+      expect(cost.trained_tokens).toBeGreaterThanOrEqual(settings.training_tokens);
+      expect(cost.trained_tokens).toBeLessThan(settings.training_tokens + audit.step_tokens);
+    }
+    const double = rows.map((row) => ({
+      ...row,
+      cost: { ...row.cost, trained_tokens: row.settings.training_tokens + row.audit.step_tokens },
+    }));
+    expect(findAlarms(gatherArms(double)).map(({ name }) => name)).toEqual(["arms swapped"]);
+  });
+
+  test("what was cut is counted and said", () => {
+    for (const { user, audit } of rows)
+      expect(audit.items_cut).toBe(user === "00" ? audit.trained_items.length : 0);
+    expect(
+      messages.filter((message) => /\d of \d+ items to learn from are longer/.test(message)),
+    ).toHaveLength(1);
+  });
+});
+
 describe("files that cannot make a study are refused at their place", () => {
   const changed = (tasks: object, files: Record<string, unknown>, grid: unknown) => {
     for (const [name, content] of Object.entries(files)) write(name, content);

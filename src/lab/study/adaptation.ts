@@ -19,8 +19,11 @@ export interface Checkpoint {
   /** The person's place among the lessons, and so in the bank. */
   readonly adapter: number;
   readonly tokens: number;
-  /** Items that it has learned from, without repeats. */
+  /** Most tokens of one of its steps. */
+  readonly stepTokens: number;
+  /** Items that it has learned from, without repeats, and how many of them are longer than the context and were cut. */
   readonly items: readonly Item[];
+  readonly cut: number;
   /** The smallest distance in time between a training item and what was shown with it; null where nothing was. */
   readonly gap: number | null;
   /** By name of the bank, this adapter's part of it. */
@@ -46,8 +49,10 @@ interface Learner extends Lesson {
   queue: Item[];
   epoch: number;
   tokens: number;
+  stepTokens: number;
   gap: number | null;
   readonly learned: Set<Item>;
+  readonly cut: Set<Item>;
   /** One for each level reached. */
   readonly checkpoints: Checkpoint[];
 }
@@ -83,8 +88,10 @@ export class Adaptation {
       queue: [],
       epoch: 0,
       tokens: 0,
+      stepTokens: 0,
       gap: null,
       learned: new Set(),
+      cut: new Set(),
       checkpoints: [],
     }));
     trainer.restart();
@@ -115,10 +122,10 @@ export class Adaptation {
     return this.learners.map(({ checkpoints }) => checkpoints[level]);
   }
 
-  private checkpoint({ tokens, gap, learned }: Learner, adapter: number): Checkpoint {
+  private checkpoint({ tokens, stepTokens, gap, learned, cut }: Learner, adapter: number): Checkpoint {
     const { engine, parameters } = this.trainer;
     const values = new Map(parameters.map((name) => [name, adapterPart(engine, name, adapter).slice()]));
-    return { adapter, tokens, gap, items: [...learned], values };
+    return { adapter, tokens, stepTokens, gap, items: [...learned], cut: cut.size, values };
   }
 
   /** The learner's next items; their weights add up to 1. */
@@ -132,10 +139,12 @@ export class Adaptation {
       const example = this.prompter.example(this.task, earlier, item, k);
       for (const { time } of example.shown) learner.gap = Math.min(learner.gap ?? Infinity, item.time - time);
       learner.learned.add(item);
+      if (example.cut) learner.cut.add(item);
       taken.push(example);
       tokens += example.tokens.length;
     }
     learner.tokens += tokens;
+    learner.stepTokens = Math.max(learner.stepTokens, tokens);
     const total = taken.flatMap(({ weights }) => weights).reduce((a, b) => a + b, 0);
     const scale = this.settings.alpha / this.settings.bank.rank;
     return taken.map((example) => ({

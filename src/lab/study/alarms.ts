@@ -137,8 +137,10 @@ function notAsLabelled({ settings, user, audit, cost }: Row, references: Referen
     return `${method} ran ${audit.adapter ? "an" : "no"} adapter`;
   if (audit.adapter && audit.adapter.rank !== rank)
     return `rank ${rank} ran an adapter of rank ${audit.adapter.rank}`;
-  if (trains(method) && (cost.trained_tokens < tokens / 2 || cost.trained_tokens > tokens * 2)) {
-    return `${tokens} training tokens were ${cost.trained_tokens}`;
+  // A checkpoint is taken behind the first step that reaches its tokens; one step is a whole item, however long it is.
+  const { step_tokens: step } = audit;
+  if (trains(method) && (cost.trained_tokens < tokens || cost.trained_tokens >= tokens + step)) {
+    return `${tokens} training tokens were ${cost.trained_tokens}, in steps of at most ${step}`;
   }
   if (audit.items_shown > k || audit.items_shown > 0 !== retrieves(method)) {
     return `${method} with k ${k} showed ${audit.items_shown} items`;

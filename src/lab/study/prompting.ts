@@ -22,6 +22,8 @@ export interface Example {
   readonly shown: readonly Item[];
   readonly tokens: readonly number[];
   readonly weights: readonly number[];
+  /** The item is longer than the context, and a part of its question or answer is missing. */
+  readonly cut: boolean;
 }
 
 /** Raised whenever the same items become other tokens than before: rows of different versions never stand side by side. */
@@ -32,12 +34,18 @@ export class Prompter {
   readonly context: number;
   private readonly tokenizer: Tokenizer;
   private readonly retriever: RetrieverName;
+  /** What every sequence begins with: BOS where the file asks for it, or nothing. */
+  private readonly start: readonly number[];
+  /** The tokenizer gives every text a space of its own in front, as SentencePiece does. */
+  private readonly spaced: boolean;
   private readonly known = new Map<string, readonly number[]>();
 
   constructor(tokenizer: Tokenizer, context: number, retriever: RetrieverName = "bm25") {
     this.tokenizer = tokenizer;
     this.context = context;
     this.retriever = retriever;
+    this.start = tokenizer.encode("", { eos: false });
+    this.spaced = tokenizer.decode(this.encode("x"), { continued: true }) !== "x";
   }
 
   /**
@@ -45,7 +53,7 @@ export class Prompter {
    * least similar first; a query that does not fit by itself is refused.
    */
   query(task: Task, history: readonly Item[], item: Item, k: number): Query {
-    const options = (item.options ?? [item.output]).map((text) => this.encode(answer(text)));
+    const options = (item.options ?? [item.output]).map((text) => this.answer(text));
     const longest = Math.max(...options.map(({ length }) => length));
     const { shown, before } = this.fitting(task, history, item, k, longest);
     const plain = shown.length ? this.fitting(task, [], item, 0, longest).before : before;
@@ -57,33 +65,36 @@ export class Prompter {
 
   /**
    * The item as something to learn from, with up to k earlier ones before it: the loss is on the answer alone. Of what is too long by
-   * itself, the end of the question and the beginning of the answer are kept.
+   * itself, what every sequence begins with, the end of the question and the beginning of the answer are kept.
    */
   example(task: Task, history: readonly Item[], item: Item, k: number): Example {
-    const whole = this.encode(answer(item.output));
-    const fitting = this.fitting(task, history, item, k, whole.length);
-    const asked = fitting.before.slice(-Math.max(this.context - whole.length, this.context >> 1));
+    const whole = this.answer(item.output);
+    const { shown, before } = this.fitting(task, history, item, k, whole.length);
+    const room = Math.max(this.context - whole.length, this.context >> 1);
+    const missing = Math.max(0, before.length - room);
+    const asked = [...this.start, ...before.slice(this.start.length + missing)];
     const told = whole.slice(0, this.context - asked.length);
     const weights = [...asked.map(() => 0), ...told.map(() => 1)];
-    return { shown: fitting.shown, tokens: [...asked, ...told], weights };
+    return { shown, tokens: [...asked, ...told], weights, cut: missing > 0 || told.length < whole.length };
   }
 
   /** The prompt with as many of the retrieved items as leave room for an answer of this length. */
   private fitting(task: Task, history: readonly Item[], item: Item, k: number, room: number) {
     for (let shown = retrieve(this.retriever, history, item, k); ; shown = shown.slice(1)) {
-      const before = [...this.start(), ...this.encode(prompt(task, shown, item))];
+      const before = [...this.start, ...this.encode(prompt(task, shown, item))];
       if (before.length + room <= this.context || !shown.length) return { shown, before };
     }
   }
 
-  private start(): number[] {
-    const { bos } = this.tokenizer;
-    return bos === undefined ? [] : [bos];
+  /** Tokens of an answer as they follow its question, with one space between. */
+  private answer(text: string): readonly number[] {
+    const written = answer(text);
+    return this.encode(this.spaced && text !== "" ? written.slice(1) : written);
   }
 
   private encode(text: string): readonly number[] {
     let tokens = this.known.get(text);
-    if (!tokens) this.known.set(text, (tokens = this.tokenizer.encode(text, { bos: false })));
+    if (!tokens) this.known.set(text, (tokens = this.tokenizer.encode(text, { bos: false, eos: false })));
     return tokens;
   }
 }

@@ -68,6 +68,10 @@ const audit = z.strictObject({
   test_items: z.array(z.string()).min(1),
   /** Digests of the items the adapter was trained on, without repeats. */
   trained_items: z.array(z.string()),
+  /** How many of them are longer than the context, so that a part of the question or the answer was left out. */
+  items_cut: count,
+  /** Most tokens of one training step, which is whole items; 0 where nothing is trained. */
+  step_tokens: count,
   /** Most history items in one evaluation prompt. */
   items_shown: count,
   /**

@@ -224,7 +224,17 @@ export class StudyRunner {
         return this.row(cell.settings, person, outcomes[i], { bench, rates, memory, queries, trained });
       });
       this.append(rows, cell);
+      if (level === jobs.length - 1) this.sayWhatWasCut(cell, checkpoints, bench);
     }
+  }
+
+  private sayWhatWasCut({ settings }: Cell, checkpoints: readonly Checkpoint[], bench: Workbench): void {
+    const sum = (of: (checkpoint: Checkpoint) => number) => checkpoints.reduce((n, each) => n + of(each), 0);
+    const cut = sum((checkpoint) => checkpoint.cut);
+    if (cut > 0)
+      this.options.onMessage?.(
+        `${describe(settings)}: ${cut} of ${sum(({ items }) => items.length)} items to learn from are longer than the model's trained context of ${bench.prompter.context} tokens; their questions and answers were cut`,
+      );
   }
 
   private row(settings: Settings, person: Person, outcome: Outcome, done: Done): Row {
@@ -344,6 +354,8 @@ function auditOf(
     history_items: items.map(digestOf),
     test_items: testDigests,
     trained_items: trainedOn.map(digestOf),
+    items_cut: trained?.checkpoint.cut ?? 0,
+    step_tokens: trained?.checkpoint.stepTokens ?? 0,
     items_shown: Math.max(0, ...queries.map((query) => query.shown.length)),
     shown_gaps: shown.map(({ item, shown: list }) => item.time - Math.max(...list.map(({ time }) => time))),
     training_gap: trained?.checkpoint.gap ?? null,

@@ -135,6 +135,8 @@ function simulatedAudit(settings: Settings, user: string, items: number): Row["a
     history_items,
     test_items: Array.from({ length: items }, (_, i) => `${user} t${i}`),
     trained_items: trains(method) ? history_items : [],
+    items_cut: 0,
+    step_tokens: trains(method) ? 32 : 0,
     items_shown: k,
     shown_gaps: retrieves(method) ? Array.from({ length: items }, (_, i) => i + 1) : [],
     training_gap: method === "rag+lora-trained" ? 1 : null,
