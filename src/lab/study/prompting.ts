@@ -27,7 +27,7 @@ export interface Example {
 }
 
 /** Raised whenever the same items become other tokens than before: rows of different versions never stand side by side. */
-export const PROMPTS_VERSION = 1;
+export const PROMPTS_VERSION = 2;
 
 /** What turns text into tokens, for one model. Words repeat all the time, so short pieces are remembered. */
 export class Prompter {

@@ -19,8 +19,8 @@ export interface Baseline {
 
 export const BASELINES: Record<"majority" | "nearest" | "naive_bayes", Baseline> = {
   majority: { answer: majority, version: 1 },
-  nearest: { answer: nearest, version: 1, retriever: "bm25" },
-  naive_bayes: { answer: naiveBayes, version: 1 },
+  nearest: { answer: nearest, version: 2, retriever: "bm25" },
+  naive_bayes: { answer: naiveBayes, version: 2 },
 };
 
 /** Passages to choose from, with nothing asked: the options are what is compared with the history. */

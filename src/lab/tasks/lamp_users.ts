@@ -6,7 +6,7 @@ import { historyItems, type Item, type Split, type Task, testItems, type User } 
 /** From LaMP samples to users and back: the profile is the history, the question the test item. */
 
 /** Of all sets of LaMP: raised whenever a file gives other users or items than before. */
-const VERSION = 1;
+const VERSION = 2;
 
 const ACCURACY: readonly LampName[] = ["LaMP_1", "LaMP_2", "LaMP_2N", "LaMP_3"];
 
