@@ -25,6 +25,8 @@ export function fragment(
   const model = load<u32>(tables, V_MODEL);
   if (model == MODEL_WORDPIECE) return wordpiece(tables, begin, end, out, first, capacity, work, work_bytes);
   const sentencepiece = model == MODEL_SENTENCEPIECE;
+  if (sentencepiece && mark_at(begin, end) != end)
+    return marked(tables, begin, end, prefix, out, first, capacity, work, work_bytes);
   const split = load<u32>(tables, V_SPLIT);
   const classes = classes_of(tables);
   const whole_first = (load<u32>(tables, V_FLAGS) & VOCABULARY_IGNORE_MERGES) != 0;
@@ -43,6 +45,32 @@ export function fragment(
     at = next;
   }
   return count;
+}
+
+/** The first ▁ (U+2581) from `at` on, or the end. */
+function mark_at(at: usize, end: usize): usize {
+  for (; at + 2 < end; at++) {
+    if (load<u8>(at) == 0xe2 && load<u8>(at, 1) == 0x96 && load<u8>(at, 2) == 0x81) return at;
+  }
+  return end;
+}
+
+/** SentencePiece writes a space as ▁, so a ▁ in the text is a space to it: the text is copied with spaces in place of them. */
+function marked(
+  tables: usize, begin: usize, end: usize, prefix: bool,
+  out: usize, first: i32, capacity: i32, work: usize, work_bytes: i32,
+): i32 {
+  const copied = (end - begin + 15) & ~15;
+  if (<usize>work_bytes < copied + TOKENIZE_WORK_FIXED) return TOKENIZE_WORK_SMALL;
+  let to = work;
+  for (let at = begin; at < end; at += 3) {
+    const mark = mark_at(at, end);
+    memory.copy(to, at, mark - at);
+    to += mark - at;
+    at = mark;
+    if (mark < end) store<u8>(to++, 0x20);
+  }
+  return fragment(tables, work, to, prefix, out, first, capacity, work + copied, work_bytes - <i32>copied);
 }
 
 /** End of the longest part from `at` on within which every two neighbouring bytes occur side by side in some piece. */

@@ -17,6 +17,7 @@ import {
   TOKENIZE_BAD_TABLES,
   TOKENIZE_BAD_TOKEN,
   TOKENIZE_BOS,
+  TOKENIZE_CONTINUE,
   TOKENIZE_CONTROL,
   TOKENIZE_EOS,
   TOKENIZE_OUT_FULL,
@@ -47,6 +48,7 @@ export function tokenize(
   if (!is_vocabulary(tables)) return TOKENIZE_BAD_TABLES;
   const prefix = (load<u32>(tables, V_FLAGS) & VOCABULARY_SPACE_PREFIX) != 0;
   const control = (flags & TOKENIZE_CONTROL) != 0;
+  const continued = (flags & TOKENIZE_CONTINUE) != 0;
   const end = text + <usize>text_bytes;
   let count = 0;
   if (flags & TOKENIZE_BOS) count = append(load<u32>(tables, V_BOS), out, count, out_capacity);
@@ -61,7 +63,8 @@ export function tokenize(
     }
     if (next > at) {
       // Every fragment starts the text or follows a special token.
-      count = fragment(tables, at, next, prefix, out, count, out_capacity, work, work_bytes);
+      const spaced = prefix && !(continued && at == text);
+      count = fragment(tables, at, next, spaced, out, count, out_capacity, work, work_bytes);
       if (count < 0) return count;
     }
     at = next;

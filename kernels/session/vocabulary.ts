@@ -103,6 +103,7 @@ export const MERGE_BYTES = 16;
 export const TOKENIZE_BOS = 1; // begin with the BOS token
 export const TOKENIZE_EOS = 2; // end with the EOS token
 export const TOKENIZE_CONTROL = 4; // control tokens written out (`<s>`) become themselves; else they stay text
+export const TOKENIZE_CONTINUE = 8; // text goes on after other text: no space is put in front of it
 export const DETOKENIZE_CONTINUE = 1; // text goes on before these tokens: a leading space stays
 export const DETOKENIZE_CONTROL = 2; // control tokens are written out
 

@@ -67,11 +67,12 @@ describe.skipIf(smollm2 === undefined)("SmolLM2 (needs npm run models)", () => {
     expect(tokenizer.decode(tokenizer.encode("a\u0004b"))).toBe("ab");
   });
 
-  it("ends with its own tokens only", async () => {
+  it("ends with the tokens that llama.cpp ends with", async () => {
     const tokenizer = await open(smollm2!);
     expect([...tokenizer.endTokens].map((token) => tokenizer.tokenText(token))).toEqual([
       "<|endoftext|>",
       "<|im_end|>",
+      "<reponame>",
     ]);
     expect(tokenizer.isControl(2)).toBe(true);
     expect(tokenizer.isControl(19556)).toBe(false);
@@ -80,14 +81,15 @@ describe.skipIf(smollm2 === undefined)("SmolLM2 (needs npm run models)", () => {
 });
 
 describe.skipIf(gemma3 === undefined)("Gemma 3 (needs npm run models)", () => {
-  it("gives llama.cpp's tokens, but for U+2581, which stays itself here and is a space there", async () => {
+  it("gives llama.cpp's tokens", async () => {
     const tokenizer = await open(gemma3!);
     golden.texts.forEach((text, i) => {
-      if (text.includes("\u2581")) return;
       const tokens = tokenizer.encode(text, { special: true, bos: false });
       expect(tokens, JSON.stringify(text)).toEqual(golden.gemma3[i]);
     });
-    expect(tokenizer.decode(tokenizer.encode("a\u2581b"))).toBe("a\u2581b");
+    // A space is written U+2581 in SentencePiece's pieces, so the two cannot be told apart.
+    expect(golden.texts.filter((text) => text.includes("\u2581")).length).toBeGreaterThan(5);
+    expect(tokenizer.decode(tokenizer.encode("a\u2581b"))).toBe("a b");
   });
 
   it("gives back any text, whole or token by token", async () => {
@@ -104,6 +106,7 @@ describe.skipIf(gemma3 === undefined)("Gemma 3 (needs npm run models)", () => {
     expect([...tokenizer.endTokens].map((token) => tokenizer.tokenText(token))).toEqual([
       "<eos>",
       "<end_of_turn>",
+      "</s>",
     ]);
   });
 });

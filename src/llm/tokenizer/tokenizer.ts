@@ -9,6 +9,7 @@ import {
   RECORD_TEXT_BYTES,
   RECORD_TYPE,
   TOKENIZE_BOS,
+  TOKENIZE_CONTINUE,
   TOKENIZE_CONTROL,
   TOKENIZE_EOS,
   TOKENIZE_WORK_FIXED,
@@ -56,6 +57,8 @@ export interface EncodeOptions {
   eos?: boolean;
   /** Control tokens written out in the text (`<|im_start|>`) become themselves; by default they stay text. */
   special?: boolean;
+  /** The text goes on after other text: SentencePiece puts no space in front of it. */
+  continued?: boolean;
 }
 
 export interface DecodeOptions {
@@ -110,7 +113,7 @@ export class Tokenizer {
 
   /** Ids of the tokens of a text. */
   encode(text: string, options: EncodeOptions = {}): number[] {
-    const { bos = this.#addBos, eos = this.#addEos, special = false } = options;
+    const { bos = this.#addBos, eos = this.#addEos, special = false, continued = false } = options;
     const bytes = new TextEncoder().encode(text);
     // At most a token a byte, one more in front of each fragment, BOS and EOS.
     const capacity = 2 * bytes.length + 4;
@@ -121,7 +124,11 @@ export class Tokenizer {
     this.#reserve(work + workBytes);
     const { memory, tokenize } = this.#exports;
     new Uint8Array(memory.buffer, textAt).set(bytes);
-    const flags = (bos ? TOKENIZE_BOS : 0) | (eos ? TOKENIZE_EOS : 0) | (special ? TOKENIZE_CONTROL : 0);
+    const flags =
+      (bos ? TOKENIZE_BOS : 0) |
+      (eos ? TOKENIZE_EOS : 0) |
+      (special ? TOKENIZE_CONTROL : 0) |
+      (continued ? TOKENIZE_CONTINUE : 0);
     const count = tokenize(TABLES_AT, textAt, bytes.length, out, capacity, work, workBytes, flags);
     if (count < 0) throw new Error(`tokenizer: tokenize returned ${count} for ${bytes.length} bytes`);
     return Array.from(new Uint32Array(memory.buffer, out, count));

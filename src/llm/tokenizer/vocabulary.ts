@@ -19,6 +19,7 @@ import type { ByteStrings } from "../files/byte_strings.ts";
 import type { Metadata } from "../files/metadata.ts";
 import type { StringList } from "../files/string_list.ts";
 import { mergeTwins, readMerges } from "./merges.ts";
+import { specialTokens } from "./special_tokens.ts";
 import { TextIndex } from "./text_index.ts";
 import { hasSpace, tokenBytes } from "./token_bytes.ts";
 
@@ -34,7 +35,7 @@ export interface Vocabulary {
   /** Token of each byte, or NO_TOKEN. */
   byteTokens: Uint32Array;
   split: number;
-  /** A word that is a token is taken whole, without merging (`llama-bpe`). */
+  /** A word that is a token is taken whole, without merging. */
   ignoreMerges: boolean;
   spacePrefix: boolean;
   addBos: boolean;
@@ -46,20 +47,27 @@ export interface Vocabulary {
   unknown: number;
 }
 
-/** By `tokenizer.ggml.pre`; the rules are in kernels/session/split.ts and words.ts. */
-const SPLITS: Readonly<Record<string, number>> = {
-  edgewise: SPLIT_EDGEWISE,
-  "gpt-2": SPLIT_GPT2,
-  smollm: SPLIT_SMOLLM,
-  "llama-bpe": SPLIT_LLAMA_BPE,
-  qwen2: SPLIT_QWEN2,
-  default: SPLIT_DEFAULT,
+interface PreTokenizer {
+  readonly split: number;
+  /** A word that is a token is taken whole, without merging. */
+  readonly ignoreMerges?: boolean;
+  /** Texts begin with BOS unless the file says otherwise. */
+  readonly addBos?: boolean;
+}
+
+const LLAMA_3: PreTokenizer = { split: SPLIT_LLAMA_BPE, ignoreMerges: true, addBos: true };
+/** By `tokenizer.ggml.pre`; the rules of `split` are in kernels/session/split.ts and words.ts, the defaults are llama.cpp's. */
+const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
+  edgewise: { split: SPLIT_EDGEWISE },
+  "gpt-2": { split: SPLIT_GPT2 },
+  smollm: { split: SPLIT_SMOLLM },
+  "llama-bpe": LLAMA_3,
+  qwen2: { split: SPLIT_QWEN2 },
+  default: { split: SPLIT_DEFAULT },
+  llama3: LLAMA_3,
+  "llama-v3": LLAMA_3,
+  falcon3: LLAMA_3,
 };
-/** Control tokens with these texts end a generation whatever the file says of EOS: chat models end their turns with them. */
-const END_NAMES =
-  "<|im_end|> <|eot_id|> <|eom_id|> <|end_of_text|> <|endoftext|> <|end|> <end_of_turn> <eos> </s>".split(
-    " ",
-  );
 /** By `tokenizer.ggml.model`. */
 const MODELS: Readonly<Record<string, Vocabulary["model"]>> = {
   llama: "sentencepiece",
@@ -69,42 +77,43 @@ const MODELS: Readonly<Record<string, Vocabulary["model"]>> = {
 /** Special tokens are tried at every place of a text, and pieces are hashed at every merge, so their lengths are bounded. */
 const SPECIAL_BYTES_MAX = 512;
 const TOKEN_BYTES_MAX = 2048;
-const utf8 = new TextEncoder();
 
 /** Reads `tokenizer.ggml.*`; an InputError says what does not fit together. */
 export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
   const model = readModel(metadata);
   const texts = metadata.stringList("tokenizer.ggml.tokens");
   if (texts.length === 0) throw problem(metadata, "the vocabulary is empty");
-  const types = readTypes(metadata, texts.length);
+  const id = (...keys: string[]) => tokenId(metadata, keys, texts.length);
   const index = indexOf(metadata, texts);
+  const fileTypes = readTypes(metadata, texts.length);
+  const { types, ends } = specialTokens(index, fileTypes, id);
   const tokens = readTokens(metadata, model, texts, types);
   checkLengths(metadata, tokens, types);
-  const id = (...keys: string[]) => tokenId(metadata, keys, texts.length);
   const unknown = id("unknown");
   const wordpiece = model === "wordpiece";
   if (wordpiece && unknown === NO_TOKEN) throw problem(metadata, "WordPiece needs a token for unknown words");
-  const split = model === "byte-level" ? readSplit(metadata) : 0;
-  const ends = metadata.has("tokenizer.ggml.add_sep_token") && wordpiece ? "add_sep_token" : "add_eos_token";
+  const pre = model === "byte-level" ? readPreTokenizer(metadata) : { split: 0, addBos: true };
+  const addEnd =
+    metadata.has("tokenizer.ggml.add_sep_token") && wordpiece ? "add_sep_token" : "add_eos_token";
   return {
     model,
     tokens,
     types,
     scores: model === "sentencepiece" ? readScores(metadata, texts.length) : [],
-    merges: model === "byte-level" ? mergesOf(metadata, index, types) : new Uint32Array(0),
+    merges: model === "byte-level" ? mergesOf(metadata, index, fileTypes, types) : new Uint32Array(0),
     byteTokens: wordpiece
       ? new Uint32Array(256).fill(NO_TOKEN)
       : readByteTokens(metadata, tokens, types, model === "sentencepiece", unknown),
-    split,
-    ignoreMerges: split === SPLIT_LLAMA_BPE,
+    split: pre.split,
+    ignoreMerges: pre.ignoreMerges ?? false,
     spacePrefix:
       wordpiece || (model === "sentencepiece" && metadata.boolean("tokenizer.ggml.add_space_prefix", true)),
-    addBos: metadata.boolean("tokenizer.ggml.add_bos_token", model !== "byte-level"),
-    addEos: metadata.boolean(`tokenizer.ggml.${ends}`, wordpiece),
+    addBos: metadata.boolean("tokenizer.ggml.add_bos_token", pre.addBos ?? false),
+    addEos: metadata.boolean(`tokenizer.ggml.${addEnd}`, wordpiece),
     // BERT begins with [CLS] and ends with [SEP]; files spell the latter both ways.
     bos: wordpiece ? id("cls", "bos") : id("bos"),
     eos: wordpiece ? id("seperator", "separator", "eos") : id("eos"),
-    endTokens: endTokens([id("eos"), id("eot"), id("eom")], index, types),
+    endTokens: ends,
     unknown,
   };
 }
@@ -130,16 +139,6 @@ function readTokens(
   for (let id = 0; id < types.length; id++)
     if (types[id] === TYPE_NORMAL && hasSpace(texts, id)) types[id] = TYPE_UNUSED;
   return tokens;
-}
-
-/** Those that the file names, and control tokens that are known by name. Other types are text: Gemma's `</s>` is a tag of HTML. */
-function endTokens(named: number[], index: TextIndex, types: Uint8Array): number[] {
-  const found = named.filter((token) => token !== NO_TOKEN);
-  for (const text of END_NAMES) {
-    const token = index.find(utf8.encode(text));
-    if (token >= 0 && types[token] === TYPE_CONTROL) found.push(token);
-  }
-  return [...new Set(found)].sort((a, b) => a - b);
 }
 
 function problem(metadata: Metadata, rule: string): InputError {
@@ -197,13 +196,19 @@ function checkLengths(metadata: Metadata, tokens: ByteStrings, types: Uint8Array
   }
 }
 
-function mergesOf(metadata: Metadata, index: TextIndex, types: Uint8Array): Uint32Array {
+/** Those that make a token that only its text tells to be a control token are left out. */
+function mergesOf(
+  metadata: Metadata,
+  index: TextIndex,
+  fileTypes: Uint8Array,
+  types: Uint8Array,
+): Uint32Array {
   const lines = metadata.stringList("tokenizer.ggml.merges");
-  const merges = readMerges(lines, index, types, (rank, rule) =>
+  const merges = readMerges(lines, index, fileTypes, (rank, rule) =>
     problem(metadata, `merge ${rank} ${name(lines, rank)} ${rule}`),
   );
   const twins = mergeTwins(merges);
-  if (!twins) return merges;
+  if (!twins) return merges.filter((_, at) => types[merges[at - (at % 3) + 2]] !== TYPE_CONTROL);
   throw problem(metadata, `merges ${twins[0]} and ${twins[1]} are both ${name(lines, twins[1])}`);
 }
 
@@ -242,13 +247,11 @@ function readByteTokens(
   return byteTokens;
 }
 
-function readSplit(metadata: Metadata): number {
-  const split = metadata.name("tokenizer.ggml.pre");
-  if (Object.hasOwn(SPLITS, split)) return SPLITS[split];
-  throw problem(
-    metadata,
-    `pre-tokenizer "${split}" is not known; known are ${Object.keys(SPLITS).join(", ")}`,
-  );
+function readPreTokenizer(metadata: Metadata): PreTokenizer {
+  const pre = metadata.name("tokenizer.ggml.pre");
+  if (Object.hasOwn(PRE_TOKENIZERS, pre)) return PRE_TOKENIZERS[pre];
+  const known = Object.keys(PRE_TOKENIZERS).join(", ");
+  throw problem(metadata, `pre-tokenizer "${pre}" is not known; known are ${known}`);
 }
 
 /** The first of the keys that the file has. Files say "none" by leaving the key out or by 2^32 − 1. */
