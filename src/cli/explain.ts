@@ -52,7 +52,7 @@ export function explainCommand(): Command {
     .addOption(shared.memoryLimit())
     .option("--memory", "a picture of the memory")
     .option("--plan", "the plan's instructions")
-    .option("--time", "run it, instruction by instruction: ms, GFLOP/s and GB/s by kernel")
+    .option("--time", "run it, instruction by instruction: µs with quartiles, GFLOP/s and GB/s by kernel")
     .option("--time-all", "the same, and of every instruction")
     .option("--graph", "the graph that became the plan")
     .addOption(shared.json())
@@ -122,7 +122,7 @@ function report(subject: Subject, options: Options, timed: readonly TimedPhase[]
       })),
     }),
     ...(options.plan && { instructions: listing(plan) }),
-    ...(timed && { time: timed.map(({ phase, instructions }) => ({ run: phase.name, instructions })) }),
+    ...(timed && { time: timed.map(({ phase, ...timing }) => ({ run: phase.name, ...timing })) }),
     ...(options.graph && { graph: printGraph(graph).split("\n") }),
   };
 }

@@ -61,9 +61,9 @@ export function grouped(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-/** 1 row, 2 rows */
-export function counted(count: number, noun: string): string {
-  return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
+/** 1 row, 2 rows; 1 pass, 2 passes */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${grouped(count)} ${count === 1 ? noun : plural}`;
 }
 
 /** 263.9 k, 1.23 M, 135 M: three figures. */

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import type { Spread } from "../../src/engine/host/timing.ts";
 import { edgewise, tinyConfig, tinyModel } from "./command.ts";
 
 let model: string;
@@ -99,12 +100,28 @@ test("decode reads every weight once, one row of the embedding, and its keys and
   expect(decode.bytes).toBeLessThan(bytes + 30_000);
 });
 
-test("time: every instruction of the plan, once", async () => {
+test("time: every instruction of the plan, once, with its spread", async () => {
   const { time, plan } = await document("--time");
-  for (const { instructions } of time as { instructions: { index: number; seconds: number }[] }[]) {
-    expect(instructions.map(({ index }) => index)).toEqual([...Array(plan.instructions).keys()]);
-    expect(instructions.every(({ seconds }) => seconds >= 0 && seconds < 1)).toBe(true);
+  for (const { instructions, passes, whole, sum, resolution } of time) {
+    const list = instructions as { index: number; seconds: Spread }[];
+    expect(list.map(({ index }) => index)).toEqual([...Array(plan.instructions).keys()]);
+    expect(passes).toBeGreaterThanOrEqual(5);
+    expect(resolution).toBeGreaterThanOrEqual(1e-9);
+    for (const { minimum, lowerQuartile, median, upperQuartile } of [
+      whole as Spread,
+      sum as Spread,
+      ...list.map(({ seconds }) => seconds),
+    ]) {
+      expect(minimum).toBeLessThanOrEqual(lowerQuartile);
+      expect(lowerQuartile).toBeLessThanOrEqual(median);
+      expect(median).toBeLessThanOrEqual(upperQuartile);
+    }
   }
+});
+
+test("time: on two threads too", async () => {
+  const { time, plan } = await document("--time", "--threads", "2");
+  for (const { instructions } of time) expect(instructions).toHaveLength(plan.instructions);
 });
 
 test("training: adapters' state is gradients and moments of what is trained", async () => {

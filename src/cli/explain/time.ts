@@ -1,26 +1,25 @@
 /** Where the time goes: every instruction by itself, on a real prompt. */
 import { Engine } from "../../engine/host/engine.ts";
-import { timeInstructions } from "../../engine/host/stepping.ts";
+import { stepperOf, timeInstructions } from "../../engine/host/stepping.ts";
+import { type Spread, type Timing, timingOf } from "../../engine/host/timing.ts";
 import { type InstructionWork, valueName, workOf } from "../../engine/plan/explain.ts";
 import { loadWeights } from "../../llm/models/load.ts";
 import { Tokenizer } from "../../llm/tokenizer/tokenizer.ts";
-import { bar, counted, dim, duration, figures, heading, table } from "../terminal.ts";
+import { bar, COLUMNS, counted, dim, duration, figures, heading, table } from "../terminal.ts";
 import type { Phase, Subject } from "./subject.ts";
 
 /** Time that the passes over one phase may take. */
 const SECONDS = 1;
-/** Below this a time says more of the clock than of the kernel. */
-const CLOCK_SECONDS = 1e-6;
 /** The prompt, over and over: what the tokens are decides nothing but which rows of the embedding are read. */
 const TEXT = "Once upon a time there was an engineer who wanted to know where every millisecond went. ";
 
 export interface TimedInstruction extends InstructionWork {
-  readonly seconds: number;
+  readonly seconds: Spread;
   /** What it computes from which weight. */
   readonly values: string;
 }
 
-export interface TimedPhase {
+export interface TimedPhase extends Omit<Timing, "instructions"> {
   readonly phase: Phase;
   readonly instructions: readonly TimedInstruction[];
 }
@@ -36,14 +35,14 @@ export async function timePhases(subject: Subject, signal: AbortSignal): Promise
     for (const phase of phases) {
       const slots = phase.prepare(engine, tokens);
       const range = plan.ranges[phase.range];
-      const seconds = await timeInstructions(engine, plan.name, range, slots, { seconds: SECONDS, signal });
-      const works = workOf(plan, range, phase.sizes);
-      const instructions = works.map((work, i) => ({
+      const stepper = stepperOf(engine, plan.name, slots);
+      const timing = timingOf(await timeInstructions(stepper, range, { seconds: SECONDS, signal }));
+      const instructions = workOf(plan, range, phase.sizes).map((work, i) => ({
         ...work,
-        seconds: seconds[i],
+        seconds: timing.instructions[i],
         values: valuesOf(subject, work.index),
       }));
-      timed.push({ phase, instructions });
+      timed.push({ ...timing, phase, instructions });
     }
     return timed;
   } finally {
@@ -68,65 +67,107 @@ function valuesOf({ plan }: Subject, index: number): string {
 
 export function timeTables(timed: readonly TimedPhase[], detailed: boolean): string {
   return timed
-    .map(({ phase, instructions }) =>
-      [title(phase, instructions), byKernel(instructions), ...(detailed ? [inFull(instructions)] : [])].join(
-        "\n\n",
-      ),
-    )
+    .map((phase) => [title(phase), byKernel(phase), ...(detailed ? [inFull(phase)] : [])].join("\n\n"))
     .join("\n\n");
 }
 
-function title({ name, sizes, per }: Phase, instructions: readonly TimedInstruction[]): string {
-  const seconds = total(instructions);
+function title({ phase: { name, sizes, per }, whole, sum, passes, resolution }: TimedPhase): string {
   const rate =
-    per === "token" ? `${counted(sizes.rows, "row")}, ${figures(sizes.rows / seconds)} tok/s, ` : "";
-  return `${heading(name)}  ${dim(`${rate}${duration(seconds)} in all, each instruction by itself`)}`;
+    per === "token" ? `${counted(sizes.rows, "row")}, ${figures(sizes.rows / whole.median)} tok/s, ` : "";
+  const spread = `${duration(whole.minimum)} at least, ${duration(whole.lowerQuartile)} to ${duration(whole.upperQuartile)} in half of ${counted(passes, "pass", "passes")}`;
+  const parts = `the instructions by themselves: ${duration(sum.median)}, ${percent(sum.median / whole.median)} of it; resolution ${duration(resolution)}`;
+  return `${heading(name)}  ${dim(`${rate}${duration(whole.median)} (${spread})`)}\n  ${dim(parts)}`;
 }
 
-function byKernel(instructions: readonly TimedInstruction[]): string {
-  const groups = new Map<string, TimedInstruction[]>();
-  for (const instruction of instructions) {
-    const group = groups.get(instruction.kernel) ?? [];
-    groups.set(instruction.kernel, [...group, instruction]);
-  }
-  const all = total(instructions);
+function byKernel({ instructions, resolution }: TimedPhase): string {
+  const groups = groupedByKernel(instructions);
+  const all = totalOf(instructions).median;
   const rows = [...groups]
-    .sort(([, a], [, b]) => total(b) - total(a))
-    .map(([kernel, group]) => [
+    .map(([kernel, group]) => ({ kernel, group, total: totalOf(group) }))
+    .sort((a, b) => b.total.median - a.total.median)
+    .map(({ kernel, group, total }) => [
       kernel,
       String(group.length),
-      ...columns(total(group), all, sum(group, "multiplyAdds"), sum(group, "bytes")),
-      bar(total(group) / all, 24),
+      ...columns(total, all, group, resolution * group.length),
+      total.median < resolution * group.length ? "" : bar(total.median / all, 12),
     ]);
-  return table(["kernel", ">calls", ">ms", ">share", ">GFLOP/s", ">GB/s", ""], rows);
+  return table(["kernel", ">calls", ...HEADINGS, ""], rows);
 }
 
-function inFull(instructions: readonly TimedInstruction[]): string {
-  const all = total(instructions);
-  const rows = instructions.map(({ index, kernel, seconds, multiplyAdds, bytes, values }) => [
-    String(index),
-    kernel,
-    ...columns(seconds, all, multiplyAdds, bytes),
-    values.replace("model.layers.", "").replace(".weight", ""),
+function groupedByKernel(instructions: readonly TimedInstruction[]): Map<string, TimedInstruction[]> {
+  const groups = new Map<string, TimedInstruction[]>();
+  for (const instruction of instructions)
+    groups.set(instruction.kernel, [...(groups.get(instruction.kernel) ?? []), instruction]);
+  return groups;
+}
+
+function inFull({ instructions, resolution }: TimedPhase): string {
+  const all = totalOf(instructions).median;
+  const rows = instructions.map((instruction) => [
+    String(instruction.index),
+    instruction.kernel,
+    ...columns(instruction.seconds, all, [instruction], resolution),
   ]);
-  return table([">#", "kernel", ">ms", ">share", ">GFLOP/s", ">GB/s", "values"], rows);
+  const headings = [">#", "kernel", ...HEADINGS];
+  const width = Math.max(
+    ...table(headings, rows)
+      .split("\n")
+      .map(({ length }) => length),
+  );
+  const values = instructions.map(({ values }) => shortened(values, COLUMNS - 2 - width));
+  return table(
+    [...headings, "values"],
+    rows.map((row, i) => [...row, values[i]]),
+  );
 }
 
-/** ms, share, GFLOP/s (two a multiply-add), GB/s. */
-function columns(seconds: number, all: number, multiplyAdds: number, bytes: number): string[] {
-  const isSure = seconds >= CLOCK_SECONDS;
+/** `%22 ← 0.q_proj`, cut where it is too wide. */
+function shortened(values: string, width: number): string {
+  const text = values.replace(/model\.layers\.|\.weight|(self_attn|mlp)\.|_layernorm/g, "");
+  return text.length > width ? `${text.slice(0, width - 1)}…` : text;
+}
+
+const HEADINGS = [">µs", ">least", ">quartiles", ">share", ">GFLOP/s", ">GB/s"];
+
+/** Times, share, GFLOP/s (two a multiply-add), GB/s; below the resolution only that they are. */
+function columns(
+  { median, minimum, lowerQuartile, upperQuartile }: Spread,
+  all: number,
+  works: readonly InstructionWork[],
+  resolution: number,
+): string[] {
+  if (median < resolution) return [`< ${us(resolution)}`, "", "", `< ${percent(resolution / all)}`, "", ""];
+  const told = (seconds: number) => (seconds < resolution ? "<" : us(seconds));
+  const multiplyAdds = sum(works, ({ multiplyAdds }) => multiplyAdds);
   return [
-    (seconds * 1e3).toFixed(3),
-    `${((100 * seconds) / all).toFixed(1)}%`,
-    isSure && multiplyAdds ? figures((2 * multiplyAdds) / seconds / 1e9) : "",
-    isSure ? figures(bytes / seconds / 1e9) : "",
+    us(median),
+    told(minimum),
+    `${told(lowerQuartile)}–${us(upperQuartile)}`,
+    percent(median / all),
+    multiplyAdds ? figures((2 * multiplyAdds) / median / 1e9) : "",
+    figures(sum(works, ({ bytes }) => bytes) / median / 1e9),
   ];
 }
 
-function total(instructions: readonly TimedInstruction[]): number {
-  return sum(instructions, "seconds");
+function us(seconds: number): string {
+  return figures(seconds * 1e6);
 }
 
-function sum(instructions: readonly TimedInstruction[], key: "seconds" | "multiplyAdds" | "bytes"): number {
-  return instructions.reduce((all, instruction) => all + instruction[key], 0);
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+/** Sums of the quantiles: exact for the medians' share of the whole, and no less than the spread of a sum. */
+function totalOf(instructions: readonly TimedInstruction[]): Spread {
+  const of = (key: keyof Spread) => sum(instructions, ({ seconds }) => seconds[key]);
+  return {
+    minimum: of("minimum"),
+    lowerQuartile: of("lowerQuartile"),
+    median: of("median"),
+    upperQuartile: of("upperQuartile"),
+  };
+}
+
+function sum<T>(list: readonly T[], value: (each: T) => number): number {
+  return list.reduce((all, each) => all + value(each), 0);
 }
