@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { fileDtypes } from "../../src/engine/dtypes/index.ts";
 import { InputError } from "../../src/errors.ts";
+import { doubledKey } from "../../src/llm/files/doubled_key.ts";
 import { readGguf } from "../../src/llm/files/gguf.ts";
 import { writeGguf } from "../../src/llm/files/gguf_write.ts";
 import { readSafetensors, writeSafetensors } from "../../src/llm/files/safetensors.ts";
@@ -227,7 +228,49 @@ describe("hostile safetensors", () => {
     );
     const twice =
       '"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"a":{"dtype":"F32","shape":[4],"data_offsets":[16,32]}';
-    expect(await withHeader(`{${twice}}`)).toContain("the one before ends at");
+    expect(await withHeader(`{${twice}}`)).toContain('header has "a" twice');
     expect(await withHeader('{"__metadata__":{"x":1}}')).toContain('__metadata__ "x" is not a string');
+    const inMetadata = '{"__metadata__":{"k":"v","\\u006b":"w"}}';
+    expect(await withHeader(inMetadata)).toContain('header has "__metadata__", in it "k" twice');
+    expect(await withHeader('\ufeff{"a":{}}')).toContain("it begins with a byte order mark");
+  });
+
+  const outcomeOf = (header: string, data = 32) => {
+    const json = new TextEncoder().encode(header);
+    const bytes = new Uint8Array(8 + json.length + data);
+    new DataView(bytes.buffer).setUint32(0, json.length, true);
+    bytes.set(json, 8);
+    return outcome(readWholeSafetensors, bytes);
+  };
+
+  it("takes and refuses the headers that the original library takes and refuses", async () => {
+    const golden: { header: string; data: number; accepted: boolean }[] = JSON.parse(
+      readFileSync(path.join(import.meta.dirname, "../golden/safetensors_headers.json"), "utf8"),
+    );
+    expect(golden.filter(({ accepted }) => accepted)).toHaveLength(6);
+    for (const { header, data, accepted } of golden) {
+      const refusal = await outcomeOf(header, data);
+      expect(refusal === undefined, `${header}: ${refusal}`).toBe(accepted);
+    }
+  });
+
+  it("refuses whatever says one thing twice", async () => {
+    const a = '"dtype":"F32","shape":[8],"data_offsets":[0,32]';
+    for (const header of [
+      `{"a":{${a}},"a":{${a}}}`,
+      `{"a":{${a}},"\\u0061":{${a}}}`,
+      `{"__metadata__":{"k":"v","k":"v"},"a":{${a}}}`,
+      `{"__metadata__":{"k":"v","\\u006b":"w"},"a":{${a}}}`,
+      `{"a":{${a},"note":1,"note":1}}`,
+      `{"a":{${a},"note":{"x":1,"x":2}}}`,
+    ])
+      expect(await outcomeOf(header), header).toMatch(/header has .*"(a|k|note|x)" twice/);
+  });
+
+  it("takes keys that are equal in different objects, and text that looks like a key", () => {
+    expect(doubledKey('{"a":{"a":[{"a":"\\",\\"a\\":"},{"a":["a","a"]}]},"b":{"a":{}}}')).toBeUndefined();
+    expect(doubledKey('{"x":[1,{"y":{"z":1,"w":"}","z":2}}]}')).toEqual(["x", "", "y", "z"]);
+    const deep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+    expect(doubledKey(`{"a":${deep},"a":1}`)).toEqual(["a"]);
   });
 });

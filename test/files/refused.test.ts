@@ -168,6 +168,10 @@ const lies: Record<string, [(draft: Draft) => void, RegExp]> = {
     tensor("output_norm.weight", (each) => Object.assign(each, { type: 16 })),
     /has type IQ2_XXS, which is not read; these are: F32, F16, BF16/,
   ],
+  "a type of today's": [
+    tensor("output_norm.weight", (each) => Object.assign(each, { type: 42 })),
+    /has type Q2_0, which is not read; these are: F32, F16, BF16/,
+  ],
   "an unknown type": [
     tensor("output_norm.weight", (each) => Object.assign(each, { type: 4096 })),
     /has type 4096, which is no type of GGUF/,
@@ -203,6 +207,17 @@ const lies: Record<string, [(draft: Draft) => void, RegExp]> = {
 test.each(Object.keys(lies))("refused: %s", async (name) => {
   const [change, expected] = lies[name];
   expect(await messageOf(change)).toMatch(expected);
+});
+
+test("every type of ggml 0.25.3, 0 to 42, is read or refused by its name", async () => {
+  for (let type = 0; type <= 42; type++) {
+    const message = await messageOf(
+      // Four dimensions, of which none fits the model.
+      tensor("output_norm.weight", (each) => Object.assign(each, { type, sizes: [3n, 1n, 1n, 1n] })),
+    );
+    expect(message, `type ${type}`).toMatch(/tensor "output_norm.weight"/);
+    expect(message, `type ${type}`).not.toContain("is no type of GGUF");
+  }
 });
 
 describe("a file that is none", () => {

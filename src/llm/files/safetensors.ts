@@ -3,10 +3,12 @@
  *
  *   {"__metadata__": {key: string}, name: {"dtype": "F32", "shape": […], "data_offsets": [begin, end]}, …}
  *
- * Tensors lie side by side without holes; nothing in the file is trusted.
+ * Tensors lie side by side without holes; nothing in the file is trusted, and nothing is read that two readers could take for two things:
+ * no byte order mark, and no key twice in one object.
  */
 import { InputError } from "../../errors.ts";
 import { writeAtomically } from "./atomic.ts";
+import { doubledKey } from "./doubled_key.ts";
 import type { FileSource } from "./source.ts";
 
 const DTYPE_BYTES = {
@@ -79,13 +81,18 @@ export async function readSafetensors(source: FileSource): Promise<Safetensors> 
 type Problem = (rule: string) => InputError;
 
 function parseHeader(bytes: Uint8Array, problem: Problem): Map<string, unknown> {
+  let text: string;
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    if (text.startsWith("\ufeff")) throw new Error("it begins with a byte order mark");
+    header = JSON.parse(text);
   } catch (error) {
     throw problem(`header is not JSON: ${(error as Error).message}`);
   }
   if (!isObject(header)) throw problem("header is not a JSON object");
+  const doubled = doubledKey(text)?.map((key) => JSON.stringify(key.slice(0, 120)));
+  if (doubled) throw problem(`header has ${doubled.join(", in it ")} twice`);
   return new Map(Object.entries(header));
 }
 
@@ -94,7 +101,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function readMetadata(value: unknown, problem: Problem): Map<string, string> {
-  if (value === undefined) return new Map();
+  if (value === undefined || value === null) return new Map();
   if (!isObject(value)) throw problem("__metadata__ is not a JSON object");
   return new Map(
     Object.entries(value).map(([key, text]) => {
@@ -133,7 +140,7 @@ function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((each) => Number.isSafeInteger(each) && each >= 0);
 }
 
-/** Side by side, from the header to the end of the file. Of a name written twice JSON keeps the last: the first leaves a hole. */
+/** Side by side, from the header to the end of the file. */
 function checkPlaces(tensors: SafetensorsTensor[], dataAt: number, size: number, problem: Problem): void {
   let end = dataAt;
   for (const { name, offset, bytes } of [...tensors].sort(

@@ -26,4 +26,7 @@ export const UNREAD_TYPES: ReadonlyMap<number, string> = new Map([
   [37, "IQ4_NL_4_8 (removed: such files are made anew as IQ4_NL)"],
   [38, "IQ4_NL_8_8 (removed: such files are made anew as IQ4_NL)"],
   [39, "MXFP4"],
+  [40, "NVFP4"],
+  [41, "Q1_0"],
+  [42, "Q2_0"],
 ]);
