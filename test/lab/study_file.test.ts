@@ -77,11 +77,11 @@ describe("expansion", () => {
     for (const run of runs) expect(run.map((c) => c.settings.training_tokens)).toEqual([1500, 6000]);
   });
 
-  it("the demo has 66 cells on generated users", () => {
+  it("the demo has 99 cells on generated users", () => {
     const checked = checkStudy(demo, () => "demo", TASKS);
     const all = expand(checked);
-    expect(all.filter((c) => c.settings.data === "generated").length).toBe(66);
-    expect(all.filter((c) => c.settings.data === "real").length).toBe(7);
+    expect(all.filter((c) => c.settings.data === "generated").length).toBe(99);
+    expect(all.filter((c) => c.settings.data === "real").length).toBe(11);
     expect(all.some((c) => c.dev && c.settings.history === "placebo")).toBe(false);
     // The demo is the study file it would be as YAML.
     expect(expand(parseStudy(stringify(demo), "demo.yaml", TASKS))).toEqual(all);

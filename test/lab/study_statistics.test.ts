@@ -10,6 +10,7 @@ import {
   tInterval,
   tQuantile,
   tTest,
+  unlikeMost,
   usersNeeded,
 } from "../../src/lab/study/statistics.ts";
 
@@ -90,9 +91,24 @@ describe("statistics by their own rules", () => {
   it("one user, and users who all agree", () => {
     expect(tInterval(summarize([0.3]))).toEqual([-Infinity, Infinity]);
     expect(tTest(summarize([0.3]))).toBe(1);
-    expect(tInterval(summarize([0.25, 0.25, 0.25]))).toEqual([0.25, 0.25]);
+    expect(tInterval(summarize([0.25, 0.25, 0.25]))).toEqual([-Infinity, Infinity]);
+    // Differences that are equal but for the last bit have no spread either.
+    expect(summarize([0.7 - 0.6, 0.8 - 0.7, 0.3 - 0.2]).sd).toBe(0);
     expect(tTest(summarize([0, 0, 0]))).toBe(1);
     expect(signFlipTest([[0, 0, 0]], bits)).toBe(1);
+  });
+
+  it.each([2, 3, 5, 12])("%d equal values have the p of their exact sign flips", (n) => {
+    const values = Array.from({ length: n }, () => 0.25);
+    expect(tTest(summarize(values))).toBe(signFlipTest([values], bits));
+    expect(tTest(summarize(values))).toBe({ 2: 0.5, 3: 0.25, 5: 0.0625, 12: 2 ** -11 }[n]);
+  });
+
+  it("counts who is not like most", () => {
+    expect(unlikeMost([0, 0, 0, -0.0625])).toBe(1);
+    expect(unlikeMost([0.1, 0.2, 0.30000000000000004, 0.3])).toBe(2);
+    expect(unlikeMost([0.1, 0.1])).toBe(0);
+    expect(unlikeMost([])).toBe(0);
   });
 
   it("users needed for an effect of the margin", () => {

@@ -4,61 +4,9 @@ import { gatherArms } from "../../src/lab/study/arms.ts";
 import { decide, judge } from "../../src/lab/study/judge.ts";
 import type { Row } from "../../src/lab/study/row.ts";
 import type { Settings } from "../../src/lab/study/settings.ts";
-import { blankRows } from "../../src/lab/study/simulation.ts";
-import { checkStudy, type Study, type StudyInput } from "../../src/lab/study/study_file.ts";
+import type { StudyInput } from "../../src/lab/study/study_file.ts";
 import { studyVerdicts, together } from "../../src/lab/study/verdicts.ts";
-
-const TASKS = {
-  taste: "generated",
-  tags: "generated",
-  template: "generated",
-  choice: "real",
-  style: "real",
-} as const;
-
-function study(change: Partial<StudyInput>): Study {
-  const base: StudyInput = {
-    name: "test",
-    users: 10,
-    dev_users: 4,
-    models: { M: "m.gguf" },
-    tasks: { choice: {} },
-    grid: [
-      { method: ["none", "rag"], h: 8 },
-      { method: "lora", h: 8, training_tokens: 400 },
-    ],
-  };
-  return checkStudy({ ...base, ...change }, () => "test", TASKS);
-}
-
-type Contrast = NonNullable<StudyInput["contrasts"]>[number];
-const RAG_BEATS_LORA: Contrast = {
-  id: "c",
-  guideline: "G1",
-  claim: "beats",
-  on: { task: "choice", h: 8 },
-  a: { method: "rag" },
-  b: { method: "lora" },
-};
-
-interface Truth {
-  /** Quality of a user in a cell; `wobble` is −.5 … .5 by user, 0 in the mean. */
-  value(settings: Settings, wobble: number, row: Row): number;
-  bayes?(settings: Settings): Row["bayes"];
-  change?(row: Row): Partial<Row>;
-}
-
-/** Rows with chosen values: no chance in them. */
-function rowsOf(study: Study, { value, bayes, change }: Truth): Row[] {
-  const blank = blankRows(study, { accuracy: () => 0, bayes, spread: 0, commonLuck: 0 });
-  return blank.map((row): Row => {
-    const count = row.split === "test" ? study.users : study.dev_users;
-    const wobble = Number(row.user.split("-")[1]) / (count - 1) - 0.5;
-    const metric = row.settings.task === "style" ? "bits_per_byte" : "accuracy";
-    const quality = { ...row.quality, metric, value: value(row.settings, wobble, row) } as const;
-    return { ...row, quality, audit: { ...row.audit, scores: row.key }, ...change?.(row) };
-  });
-}
+import { type Contrast, RAG_BEATS_LORA, rowsOf, study, type Truth } from "./chosen_rows.ts";
 
 const BAYES = { accuracy_0: 0.5, accuracy_h: 0.9, bits_0: 1, bits_h: 0.4 };
 
@@ -126,9 +74,10 @@ describe("units", () => {
     const { verdicts, guidelines } = studyVerdicts(s, rowsOf(s, { value, bayes: () => BAYES }));
     expect(verdicts[0]).toMatchObject({ status: "supported", unit: "S", margin: 0.1 });
     if (verdicts[0].status !== "not tested") expect(verdicts[0].estimate).toBeCloseTo(0.08 / 0.4, 12);
+    // One task alone says nothing of harder ones.
     expect(guidelines[0]).toMatchObject({
-      generated: { status: "supported" },
-      real: { status: "not tested" },
+      generated: { status: "not tested", verdicts: [{ status: "supported" }] },
+      real: { status: "not tested", verdicts: [] },
     });
   });
 
@@ -240,7 +189,7 @@ describe("what dev users decide", () => {
     // On dev users it levels off at 800; on test users it goes on rising, which must not move the plateau.
     const level: Record<number, number> = { 0: 0.4, 400: 0.5, 800: 0.6, 1600: 0.61, 3200: 0.62 };
     const value = ({ training_tokens: t }: Settings, w: number, { split }: Row) =>
-      split === "dev" ? level[t] : 0.5 + t / 16000 + 0.01 * w;
+      split === "dev" ? level[t] : 0.5 + t / 16000 + (t > 800 ? 0.01 * w : 0);
     const [verdict] = studyVerdicts(s, rowsOf(s, { value })).verdicts;
     if (verdict.status === "not tested") throw new Error(verdict.reason);
     expect(verdict.estimate).toBeCloseTo((3200 - 800) / 16000, 12);
@@ -282,7 +231,7 @@ describe("factors with their own rules", () => {
       studyVerdicts(
         s,
         rowsOf(s, {
-          value: ({ method, model }) => (method === "none" ? 0.4 : model === "M" ? 0.7 : 0.6),
+          value: ({ method, model }, w) => (method === "none" ? 0.4 : model === "M" ? 0.7 + 0.01 * w : 0.6),
           change: ({ settings, memory }) => ({
             memory: { ...memory, model_bytes: settings.model === "M" ? bytes : 1000 },
           }),
@@ -309,13 +258,19 @@ describe("factors with their own rules", () => {
       studyVerdicts(
         s,
         rowsOf(s, {
-          value: ({ method, model }) => (method === "none" ? 0.3 : { S: 0.5, M: 0.6, L: large }[model]!),
+          value: ({ method, model }, w) =>
+            method === "none" ? 0.3 : { S: 0.5, M: 0.6, L: large + 0.03 * w }[model]!,
           change: ({ settings, memory }) => ({
             memory: { ...memory, predicted_peak_bytes: peak[settings.model] },
           }),
         }),
       ).verdicts[0];
-    expect(run(0.7)).toMatchObject({ status: "supported", estimate: 0 });
+    const little = run(0.59);
+    if (little.status === "not tested") throw new Error(little.reason);
+    expect(little.status).toBe("supported");
+    expect(little.estimate).toBeCloseTo(0.01 / 3, 12);
+    // Where the strongest is the best, the regret of everybody is 0: nothing is compared.
+    expect(run(0.7)).toMatchObject({ status: "not enough evidence", estimate: 0 });
     const worse = run(0.3); // at 4 KiB the strongest is L at .3, and M would give .6
     if (worse.status === "not tested") throw new Error(worse.reason);
     expect(worse.estimate).toBeCloseTo(0.3 / 3, 12);

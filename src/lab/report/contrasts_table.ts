@@ -1,10 +1,20 @@
 /** The guidelines and the primary contrasts behind them, with an interval drawn for each. */
 import * as Plot from "@observablehq/plot";
+import { GUIDELINE_TITLES } from "../study/guidelines.ts";
 import type { Status } from "../study/judge.ts";
-import { type Data, GUIDELINE_TITLES, type GuidelineVerdict, type Verdict } from "../study/verdicts.ts";
+import { type GuidelineVerdict, towards, type Verdict } from "../study/verdicts.ts";
 import { type Html, html } from "./html.ts";
 import { plot } from "./plot.ts";
-import { effect, number, openWord, range, sentence, statusWord } from "./words.ts";
+import {
+  contrastWord,
+  effect,
+  guidelineWord,
+  impliedWord,
+  number,
+  range,
+  remarks,
+  sentence,
+} from "./words.ts";
 
 const BADGES: Record<Status, string> = {
   supported: "supported",
@@ -13,24 +23,24 @@ const BADGES: Record<Status, string> = {
   "not tested": "untested",
 };
 
-export function badge(status: Status, data: Data): Html {
-  return html`<span class="badge ${BADGES[status]}">${statusWord(status, data)}</span>`;
+function badge(status: Status, word: string): Html {
+  return html`<span class="badge ${BADGES[status]}">${word}</span>`;
 }
 
 export function guidelineTable(guidelines: readonly GuidelineVerdict[]): Html {
   return html`<div class="wide"><table class="guidelines stack">
-<thead><tr><th></th><th>Guideline</th><th>Generated users<br>(recovery of what was planted)</th><th>Real users<br>(evidence)</th></tr></thead>
+<thead><tr><th></th><th>Guideline</th><th>Generated users<br>(never evidence)</th><th>Real users<br>(evidence)</th></tr></thead>
 <tbody>${guidelines.map(
     ({ guideline, title, generated, real }) => html`
-<tr><td>${guideline}</td><td>${title}</td><td data-name="Generated users">${badge(generated.status, "generated")}${parts(generated.verdicts)}</td>
-<td data-name="Real users">${badge(real.status, "real")}${parts(real.verdicts)}</td></tr>`,
+<tr><td>${guideline}</td><td>${title}</td><td data-name="Generated users">${badge(generated.status, guidelineWord(generated.status, "generated", generated.verdicts))}${parts(generated.verdicts)}</td>
+<td data-name="Real users">${badge(real.status, guidelineWord(real.status, "real", real.verdicts))}${parts(real.verdicts)}</td></tr>`,
   )}</tbody></table></div>`;
 }
 
 /** "2 of 3 contrasts": how many of a guideline's contrasts say so. */
 function parts(verdicts: readonly Verdict[]): Html | false {
   if (verdicts.length < 2) return false;
-  const supported = verdicts.filter((verdict) => verdict.status === "supported").length;
+  const supported = verdicts.filter((verdict) => towards(verdict) === "supported").length;
   return html`<small>${supported} of ${verdicts.length} contrasts hold</small>`;
 }
 
@@ -47,7 +57,8 @@ export function contrastTable(verdicts: readonly Verdict[]): Html {
 <tbody>${verdicts.map((verdict) => contrastRow(verdict, reach))}</tbody></table></div>
 <p class="note">Shaded: where the claim holds. Solid line: no difference; dashed: the margin. Interval and p are adjusted by Holm over all
 primary contrasts; alone: as if there were no other; sign flip: the same without assuming a normal distribution.
-S: share of the gain in accuracy that Bayes allows. n: users, of each task where they are different people.</p>`;
+S: share of the gain in accuracy that Bayes allows. Implied: what the best possible answers gain on the same contrast; nothing is implied
+where both sides know the same. n: users, of each task where they are different people.</p>`;
 }
 
 function contrastRow(verdict: Verdict, reach: number): Html {
@@ -58,14 +69,14 @@ function contrastRow(verdict: Verdict, reach: number): Html {
     : false;
   const first = html`<td>${guideline}${claim}<small>${where}</small></td><td data-name="Users">${data}</td>`;
   if (verdict.status === "not tested") {
-    return html`<tr>${first}<td>${badge(status, data)}</td><td colspan="3"><small>${verdict.reason}</small></td></tr>`;
+    return html`<tr>${first}<td>${badge(status, contrastWord(verdict))}</td><td colspan="3"><small>${verdict.reason}</small></td></tr>`;
   }
   const { estimate, unit, interval, margin, n, p, pHolm, pSignFlip, left } = verdict;
-  const open = status === "not enough evidence" && html`<small>${openWord(verdict)}</small>`;
-  const numbers = html`${effect(estimate, unit)}<small>${range(interval, unit)}<br>${unit}, δ ${effect(margin, unit).replace("+", "")}, n ${n}${left.map(
+  const implied = impliedWord(verdict);
+  const numbers = html`${effect(estimate, unit)}<small>${range(interval, unit)}<br>${unit}, δ ${effect(margin, unit).replace("+", "")}, n ${n}${implied && html`<br>${implied}`}${left.map(
     (text) => html`<br>without ${text}`,
   )}</small>`;
-  return html`<tr>${first}<td>${badge(status, data)}${open}</td><td class="middle">${intervalGraphic(verdict, reach)}</td>
+  return html`<tr>${first}<td>${badge(status, contrastWord(verdict))}${remarks(verdict).map((text) => html`<small>${text}</small>`)}</td><td class="middle">${intervalGraphic(verdict, reach)}</td>
 <td class="p">${numbers}</td><td data-name="p" class="p">${pValue(pHolm)}<small>alone ${pValue(p)}<br>sign flip ${pValue(pSignFlip)}</small></td></tr>`;
 }
 

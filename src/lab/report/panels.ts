@@ -1,5 +1,6 @@
 /** Small plots of quality, one task a panel: mean over users with its 95 % interval. */
 import * as Plot from "@observablehq/plot";
+import { bestK } from "../study/admission.ts";
 import { type Arm, bayesOf, noneOf } from "../study/arms.ts";
 import { historySizes } from "../study/contrasts.ts";
 import type { Comparison } from "../study/exploration.ts";
@@ -10,10 +11,15 @@ import { plot } from "./plot.ts";
 import { COLOURS, colourOf, draw, FONT, type Point, pointOf, series, WIDTH, yScale } from "./series.ts";
 import { duration, number, range, shortMethod, signed, whole } from "./words.ts";
 
-/** Of several arms at one h, the one that the history panel shows: most training, then most items shown. */
-function mainArm(arms: readonly Arm[]): Arm {
+/**
+ * Of several arms of one method at one h, the one that panels show: most training, the smallest rank, and as many items
+ * shown as did best on dev users (most, where none of them ran it).
+ */
+function mainArm(all: readonly Arm[], arms: readonly Arm[]): Arm {
+  const k = bestK(all, arms);
+  const among = arms.filter(({ settings }) => typeof k === "string" || settings.k === k);
   const order = ({ settings: s }: Arm) => [s.training_tokens, s.k, -s.rank];
-  return arms.reduce((best, arm) => {
+  return among.reduce((best, arm) => {
     const [a, b] = [order(arm), order(best)];
     const i = a.findIndex((value, at) => value !== b[at]);
     return i >= 0 && a[i] > b[i] ? arm : best;
@@ -49,7 +55,9 @@ export function historyPanel(arms: readonly Arm[], task: string, weights: Weight
     const of = same.filter((arm) => kindOf(arm) === kind);
     const points = sizes.flatMap((h, at) => {
       const found = of.filter((arm) => arm.settings.h === h);
-      return found.length > 0 ? [pointOf(mainArm(found), at + 1 + 0.07 * (i - (kinds.length - 1) / 2))] : [];
+      return found.length > 0
+        ? [pointOf(mainArm(arms, found), at + 1 + 0.07 * (i - (kinds.length - 1) / 2))]
+        : [];
     });
     const { method, history } = of[0].settings;
     marks.push(

@@ -47,8 +47,9 @@ export function reportHtml(study: Study, rows: readonly Row[]): string {
 ${header(study, verdicts, rows)}
 ${troubles(verdicts)}
 <h2>What the guidelines come to here</h2>
-<p>Each guideline stands on primary contrasts that were declared with their margins before anything was measured. Users drawn from a generator
-can only give back what the generator planted; only real users are evidence.</p>
+<p>Each guideline stands on primary contrasts that were declared with their margins before anything was measured. On users drawn from a
+generator a verdict reads <em>recovered</em> where the generator itself implies it, with the implied number beside it, and <em>holds here</em> where
+nothing was planted; only real users are evidence.</p>
 ${guidelineTable(verdicts.guidelines)}
 ${verdicts.verdicts.length > 0 && html`<h3>Primary contrasts</h3>${contrastTable(verdicts.verdicts)}`}
 ${plots(verdicts)}
@@ -82,7 +83,7 @@ ${detectable.map(([unit, size]) => fact(size, `smallest detectable effect, ${uni
 function smallestEffects(verdicts: Verdicts["verdicts"]): [unit: string, size: string][] {
   const smallest = new Map<string, number>();
   for (const verdict of verdicts) {
-    if (verdict.status === "not tested") continue;
+    if (verdict.status === "not tested" || !Number.isFinite(verdict.detectable)) continue;
     smallest.set(verdict.unit, Math.min(verdict.detectable, smallest.get(verdict.unit) ?? Infinity));
   }
   return [...smallest].map(([unit, value]) => [unit, effect(value, unit).replace("+", "")]);
@@ -146,9 +147,9 @@ function trust({ verdicts, samples }: Verdicts, { flips, falseSupported, family 
   const worst = Math.max(...Object.values(falseSupported));
   return html`<p>With the signs of these users' differences flipped at random ${whole(flips)} times there is nothing left to find. The same verdict
 code then called ${number(100 * worst, 1)} % of the flips supported in the worst contrast, and at least one contrast in
-${number(100 * family, 1)} % of them; up to 5 % is by design.</p>
+${number(100 * family, 1)} % of them; up to 5 % is by design. Flipped signs are symmetric, so this says nothing of losses that are rare or skewed.</p>
 <p>${verdicts.length - samples.length} of ${verdicts.length} primary contrasts were not tested. Nothing was chosen on test users: tasks were
-admitted and plateaus found on dev users, who are other people.</p>`;
+admitted, plateaus found and the number of items shown chosen on dev users, who are other people.</p>`;
 }
 
 function provenance(study: Study, rows: readonly Row[]): Html {

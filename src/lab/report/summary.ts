@@ -4,10 +4,21 @@ import type { SelfCheck } from "../study/calibration.ts";
 import { describe } from "../study/settings.ts";
 import type { Study } from "../study/study_file.ts";
 import type { GuidelineVerdict, Verdict, Verdicts } from "../study/verdicts.ts";
-import { effect, evidence, number, openWord, sentence, signed, statusWord, whole } from "./words.ts";
+import {
+  contrastWord,
+  effect,
+  evidence,
+  guidelineWord,
+  number,
+  remarks,
+  sentence,
+  signed,
+  whole,
+} from "./words.ts";
 
 const WIDTH = 100;
-const PLANTED = "recovery of the planted truth, never evidence for a guideline";
+const PLANTED =
+  "recovered: the generator implies it; holds here: nothing was planted about it; never evidence for a guideline";
 
 /** All verdicts, tasks, alarms and warnings, as a terminal shows them. No line is longer than 100 columns. */
 export function summaryText(study: Study, verdicts: Verdicts, check?: SelfCheck): string {
@@ -51,8 +62,8 @@ function table(head: string[], widths: number[], rows: string[][], right: number
 function guidelineTable(guidelines: readonly GuidelineVerdict[]): string {
   const rows = guidelines.map(({ guideline, title, generated, real }) => [
     `${guideline} ${title}`,
-    statusWord(generated.status, "generated"),
-    statusWord(real.status, "real"),
+    guidelineWord(generated.status, "generated", generated.verdicts),
+    guidelineWord(real.status, "real", real.verdicts),
   ]);
   return table(["Guideline", "generated users*", "real users"], [54, 22, 20], rows);
 }
@@ -60,8 +71,8 @@ function guidelineTable(guidelines: readonly GuidelineVerdict[]): string {
 function contrastTable(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map((verdict) => {
     const { claim, where } = sentence(verdict.contrast);
-    const more = verdict.status === "not enough evidence" ? `: ${openWord(verdict)}` : "";
-    return [`${claim}; ${where}`, statusWord(verdict.status, verdict.data) + more, evidence(verdict)];
+    const word = [contrastWord(verdict), ...remarks(verdict)].join(": ");
+    return [`${claim}; ${where}`, word, evidence(verdict)];
   });
   return table(["Primary contrast", "verdict", "estimate [interval]"], [47, 18, 31], rows);
 }
@@ -88,7 +99,7 @@ function taskTable({ tasks, baselines }: Verdicts): string {
 function detectableLines(verdicts: readonly Verdict[]): string[] {
   const found = new Map<string, number[]>();
   for (const verdict of verdicts) {
-    if (verdict.status === "not tested") continue;
+    if (verdict.status === "not tested" || !Number.isFinite(verdict.detectable)) continue;
     const before = found.get(verdict.unit) ?? [];
     found.set(verdict.unit, [...before, verdict.detectable]);
   }
@@ -104,8 +115,9 @@ function detectableLines(verdicts: readonly Verdict[]): string[] {
 function selfCheckLine({ flips, family, falseSupported }: SelfCheck): string {
   const worst = Math.max(0, ...Object.values(falseSupported));
   return (
-    `Self-check: with the users' signs flipped ${whole(flips)} times these verdicts say "supported" falsely in ` +
-    `${number(100 * worst, 1)} % at most of a contrast's flips, ${number(100 * family, 1)} % of the family's`
+    `Self-check: with the users' signs flipped ${whole(flips)} times these verdicts say "supported" in ` +
+    `${number(100 * worst, 1)} % at most of a contrast's flips, ${number(100 * family, 1)} % of the family's. ` +
+    "Flips are symmetric: a rare or skewed loss is not seen by them"
   );
 }
 
@@ -135,8 +147,8 @@ export function summaryMarkdown(study: Study, verdicts: Verdicts): string {
     ...guidelines.map(({ guideline, title, generated, real }) =>
       row(
         `${guideline} ${title}`,
-        statusWord(generated.status, "generated"),
-        statusWord(real.status, "real"),
+        guidelineWord(generated.status, "generated", generated.verdicts),
+        guidelineWord(real.status, "real", real.verdicts),
       ),
     ),
     "",
@@ -146,7 +158,8 @@ export function summaryMarkdown(study: Study, verdicts: Verdicts): string {
     row("---", "---", "---", "---"),
     ...verdicts.verdicts.map((verdict) => {
       const { claim, where } = sentence(verdict.contrast);
-      return row(claim, where, statusWord(verdict.status, verdict.data), evidence(verdict));
+      const word = [contrastWord(verdict), ...remarks(verdict)].join(": ");
+      return row(claim, where, word, evidence(verdict));
     }),
     ...(personal.length > 0
       ? [

@@ -1,10 +1,10 @@
 /** How numbers, verdicts and contrasts are written, in the terminal and in the report alike. */
 
-import type { Status } from "../study/judge.ts";
+import { decide, type Status } from "../study/judge.ts";
 import { isBaseline, type METHODS, type Method, methodLabel } from "../study/settings.ts";
 import type { Interval } from "../study/statistics.ts";
 import type { Contrast, Selector } from "../study/study_file.ts";
-import type { Data, Verdict } from "../study/verdicts.ts";
+import { type Data, towards, type Verdict } from "../study/verdicts.ts";
 
 const MINUS = "−";
 
@@ -46,10 +46,47 @@ export function duration(seconds: number): string {
   return seconds >= 1 ? `${number(seconds, 1)} s` : `${number(1000 * seconds, 0)} ms`;
 }
 
-/** Generated users can only give back what was planted in them, so their verdicts have words of their own. */
-export function statusWord(status: Status, data: Data): string {
+/** A contrast's status in words. */
+export function contrastWord(verdict: Verdict): string {
+  return statusWord(verdict.status, verdict.data, [verdict]);
+}
+
+/** A guideline's status in words, from the contrasts that decide it. */
+export function guidelineWord(status: Status, data: Data, verdicts: readonly Verdict[]): string {
+  return statusWord(
+    status,
+    data,
+    verdicts.filter((verdict) => towards(verdict) === status),
+  );
+}
+
+/**
+ * What holds for generated users is *recovered* only where the generator itself implies it; about the rest nothing was
+ * planted that could be found again.
+ */
+function statusWord(status: Status, data: Data, deciding: readonly Verdict[]): string {
   if (data === "real" || status === "not enough evidence" || status === "not tested") return status;
-  return status === "supported" ? "recovered" : "not recovered";
+  const planted = deciding.map(plantedStatus);
+  const supported = status === "supported";
+  if (planted.includes(undefined)) return supported ? "holds here" : "does not hold here";
+  if (planted.every((implied) => implied === status))
+    return supported ? "recovered" : "does not hold, as planted";
+  return supported ? "holds, against what was planted" : "not recovered";
+}
+
+/** What the implied effect by itself says of the claim. */
+function plantedStatus(verdict: Verdict): Status | undefined {
+  if (verdict.status === "not tested" || verdict.implied === undefined) return undefined;
+  const { contrast, implied, margin } = verdict;
+  return decide(contrast.claim, implied, [implied, implied], margin);
+}
+
+/** "implied +0.42": the effect that the generator implies, which stands beside every verdict on generated users. */
+export function impliedWord(verdict: Verdict): string | undefined {
+  if (verdict.status === "not tested" || verdict.data === "real") return undefined;
+  return verdict.implied === undefined
+    ? "nothing implied"
+    : `implied ${effect(verdict.implied, verdict.unit)}`;
 }
 
 export const SHORT_METHODS: Record<keyof typeof METHODS, string> = {
@@ -87,7 +124,7 @@ function selection({
     history === "placebo" ? "placebo history" : history && "own history",
     [model, compression].filter(Boolean).join(" "),
     h && `h ${h}`,
-    k && `k ${k}`,
+    k && (k === "best" ? "k best on dev users" : `k ${k}`),
     typeof tokens === "string" ? TOKEN_WORDS[tokens] : tokens && `${whole(tokens)} tokens`,
     rank && `r ${rank}`,
     alpha && `α ${alpha}`,
@@ -121,15 +158,33 @@ export function sentence(contrast: Contrast): { claim: string; where: string } {
   return { claim: `${a} ${CLAIMS[contrast.claim]} ${b}`, where };
 }
 
+type Tested = Exclude<Verdict, { status: "not tested" }>;
+
 /** What a verdict says in numbers, or why there is none. */
 export function evidence(verdict: Verdict): string {
   if (verdict.status === "not tested") return verdict.reason;
   const { estimate, unit, interval, margin, n } = verdict;
   const size = unit === "of none's bits/byte" ? `${number(100 * margin, 1)} %` : number(margin);
-  return `${effect(estimate, unit)} ${range(interval, unit)}, δ ${size}, n ${n}`;
+  const implied = impliedWord(verdict);
+  return `${effect(estimate, unit)} ${range(interval, unit)}, δ ${size}, n ${n}${implied ? `; ${implied}` : ""}`;
 }
 
-/** What would settle a contrast that is open. */
-export function openWord({ usersNeeded, n }: { usersNeeded: number; n: number }): string {
-  return usersNeeded > n ? `about ${whole(usersNeeded)} users needed` : "too near its margin";
+/** What keeps a contrast open, and what would settle it. */
+export function openWord({
+  usersNeeded,
+  n,
+  reservation,
+}: Pick<Tested, "usersNeeded" | "n" | "reservation">): string {
+  if (reservation) return reservation;
+  return usersNeeded > n ? `at least ${whole(usersNeeded)} users needed` : "too near its margin";
+}
+
+/** All that is to be said beside a verdict's status. */
+export function remarks(verdict: Verdict): string[] {
+  if (verdict.status === "not tested") return [];
+  const { aside, contrast, status } = verdict;
+  return [
+    ...(status === "not enough evidence" ? [openWord(verdict)] : []),
+    ...(aside ? [`does not count for ${contrast.guideline}: ${aside}`] : []),
+  ];
 }

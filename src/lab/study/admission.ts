@@ -1,5 +1,5 @@
-/** What is decided on dev users, before any test user is looked at: which tasks enter verdicts, where tokens level off. */
-import { type Arm, bayesOf, noneOf, pairedDifferences, scaleOf } from "./arms.ts";
+/** What is decided on dev users, before any test user is looked at: which tasks enter verdicts, where tokens level off, how many items are shown. */
+import { type Arm, armKey, bayesOf, noneOf, pairedDifferences, scaleOf } from "./arms.ts";
 import { isBaseline } from "./settings.ts";
 import { mean } from "./statistics.ts";
 
@@ -22,7 +22,7 @@ export function admit(arms: readonly Arm[], task: string, h: number): TaskState 
   const shares = arms
     .filter(({ settings: s, dev }) => s.task === task && s.h === h && s.history === "own" && dev.size > 0)
     .filter(({ settings: s }) => s.method !== "none" && !isBaseline(s.method))
-    .map((arm) => achieved(arms, arm))
+    .map((arm) => shareOfGain(arms, arm))
     .filter((share) => share !== undefined);
   if (shares.length === 0) return { task, h, admission: "no dev users", best: NaN };
   const best = Math.max(...shares);
@@ -31,10 +31,11 @@ export function admit(arms: readonly Arm[], task: string, h: number): TaskState 
 }
 
 /**
- * Share of the achievable gain on dev users. Achievable is what Bayes allows; on real options, from `none` to all right.
+ * Share of the achievable gain that an arm reaches on dev users; undefined where none of them ran it. Achievable is what Bayes allows; on real options, from `none` to all right.
  * On real text no ceiling is known and only the floor holds: a gain of one margin, 2 % of none's bits per byte.
  */
-function achieved(arms: readonly Arm[], arm: Arm): number | undefined {
+export function shareOfGain(arms: readonly Arm[], arm: Arm): number | undefined {
+  if (arm.dev.size === 0 || arm.settings.method === "none") return undefined;
   const value = mean([...arm.dev.values()]);
   const { task, h } = arm.settings;
   const bayes = bayesOf(arms, task, h, "dev");
@@ -60,4 +61,22 @@ export function plateau(arms: readonly Arm[], levels: readonly Arm[], margin?: n
     if (mean(gains) * scale.factor < (margin ?? scale.margin)) return levels[i].settings.training_tokens;
   }
   return undefined;
+}
+
+/**
+ * The k that does best on dev users among arms that differ in k alone; the smallest of equals. It is chosen with the
+ * users' own history, and a placebo is shown as many. Text: why there is none.
+ */
+export function bestK(arms: readonly Arm[], found: readonly Arm[]): number | string {
+  if (found.every(({ settings }) => settings.k === found[0].settings.k)) return found[0].settings.k;
+  const byKey = new Map(arms.map((arm) => [arm.key, arm]));
+  const levels = new Map<number, number>();
+  for (const { settings } of [...found].sort((x, y) => x.settings.k - y.settings.k)) {
+    const own = byKey.get(armKey({ ...settings, history: "own" }));
+    if (!own || own.dev.size === 0) return `no dev users were shown ${settings.k} items`;
+    const sign = own.metric === "accuracy" ? 1 : -1;
+    levels.set(settings.k, sign * mean([...own.dev.values()]));
+  }
+  const most = Math.max(...levels.values());
+  return [...levels].find(([, value]) => value === most)![0];
 }

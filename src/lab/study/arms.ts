@@ -98,6 +98,16 @@ export function bayesOf(
   };
 }
 
+/** The best possible accuracy with what an arm has stored: another user's history tells nothing of this one. */
+export function knownWith(arms: readonly Arm[], { settings: s }: Arm): number | undefined {
+  if (s.h > 0) {
+    const bayes = bayesOf(arms, s.task, s.h);
+    return s.history === "own" ? bayes?.accuracyH : bayes?.accuracy0;
+  }
+  const sizes = arms.filter((arm) => arm.settings.task === s.task && arm.settings.h > 0);
+  return sizes.length > 0 ? bayesOf(arms, s.task, sizes[0].settings.h)?.accuracy0 : undefined;
+}
+
 export interface Scale {
   /** Differences of quality times this are in the unit. */
   factor: number;

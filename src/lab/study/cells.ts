@@ -1,5 +1,5 @@
 /** From the grid of a study file to its cells, and from a contrast's selector to the one cell it means. */
-import { cellKey, isBaseline, neutral, SETTINGS, type Settings, trains } from "./settings.ts";
+import { cellKey, isBaseline, neutral, retrieves, SETTINGS, type Settings, trains } from "./settings.ts";
 import type { Block, Selector, Study } from "./study_file.ts";
 
 export interface Cell {
@@ -18,7 +18,10 @@ export function expand(study: Study): Cell[] {
     for (const settings of crossing(study, block)) {
       const key = cellKey(settings);
       const { method, history, compression } = settings;
-      const dev = history === "own" && !isBaseline(method) && (regret || compression === plainest);
+      // Where one of several k is to be chosen, it is chosen on dev users with these very weights.
+      const choosing = retrieves(method) && block.k.length > 1;
+      const dev =
+        history === "own" && !isBaseline(method) && (regret || choosing || compression === plainest);
       cells.set(key, { settings, key, dev: dev && study.dev_users > 0 });
     }
   }
@@ -62,12 +65,15 @@ export function trainingRuns(cells: readonly Cell[]): Cell[][] {
 
 /**
  * Cells that fit a selector on a task, seeds aside. History is the user's own unless the selector says otherwise;
- * training_tokens given as a word is left open here.
+ * training_tokens and k given as a word are left open here.
  */
 export function matching(selector: Selector, task: string, cells: readonly Settings[]): Settings[] {
-  const { training_tokens, ...rest } = selector;
-  const tokens = typeof training_tokens === "number" ? { training_tokens } : {};
-  const wanted = Object.entries(neutral({ history: "own" as const, ...rest, ...tokens, task }));
+  const { training_tokens, k, ...rest } = selector;
+  const numbers = {
+    ...(typeof training_tokens === "number" && { training_tokens }),
+    ...(typeof k === "number" && { k }),
+  };
+  const wanted = Object.entries(neutral({ history: "own" as const, ...rest, ...numbers, task }));
   return cells.filter((cell) =>
     wanted.every(([name, value]) => value === undefined || cell[name as keyof Settings] === value),
   );

@@ -1,8 +1,8 @@
 /** From a declared contrast and the rows to one number per user: what the verdict is then about. */
-import { admit, plateau, type TaskState } from "./admission.ts";
-import { type Arm, bayesOf, pairedDifferences, type Scale, scaleOf } from "./arms.ts";
+import { admit, bestK, CEILING, FLOOR, plateau, shareOfGain, type TaskState } from "./admission.ts";
+import { type Arm, bayesOf, knownWith, pairedDifferences, type Scale, scaleOf } from "./arms.ts";
 import { differences, matching } from "./cells.ts";
-import type { Settings } from "./settings.ts";
+import { describe, type Settings } from "./settings.ts";
 import { mean } from "./statistics.ts";
 import type { Contrast, Selector, Study } from "./study_file.ts";
 
@@ -16,8 +16,16 @@ export interface Sample {
   groups: { users: string[]; differences: number[] }[];
   /** Tasks of the contrast that could not be used, with the reason. */
   left: string[];
-  /** Arms that the numbers come from: an alarm on one of them takes the verdict away. */
-  arms: Arm[];
+  /** Arms that the numbers come from, task by task: an alarm on one of them takes the verdict away. */
+  pairs: Pair[];
+  /** What the best possible method gains on this contrast, where a and b differ in what they can know; else undefined. */
+  implied: number | undefined;
+}
+
+/** The two sides of a contrast on one task; of a regret, one pair a memory limit. */
+export interface Pair {
+  a: Arm;
+  b: Arm;
 }
 
 /** Why a contrast is not tested. */
@@ -33,7 +41,7 @@ interface Part {
   task: string;
   scale: Scale;
   differences: Map<string, number>;
-  arms: Arm[];
+  pairs: Pair[];
 }
 
 /** The rows' answer to one contrast. */
@@ -66,8 +74,36 @@ export function measure(study: Study, arms: readonly Arm[], contrast: Contrast):
     tasks: parts.map((part) => part.task),
     groups,
     left,
-    arms: parts.flatMap((part) => part.arms),
+    pairs: parts.flatMap((part) => part.pairs),
+    implied: impliedEffect(arms, parts, weights),
   };
+}
+
+/**
+ * What the generator implies: the contrast of the best possible answers, which depend on whose items are stored and how
+ * many. undefined where both sides can know the same, so that nothing was planted about their difference.
+ */
+function impliedEffect(
+  arms: readonly Arm[],
+  parts: readonly Part[],
+  weights: readonly number[],
+): number | undefined {
+  let effect = 0;
+  for (const [i, { pairs, scale }] of parts.entries()) {
+    if (pairs.length !== 1) return undefined;
+    const [{ a, b }] = pairs;
+    if (!sameLearner(a, b)) return undefined;
+    const [knownA, knownB] = [a, b].map((arm) => knownWith(arms, arm));
+    if (knownA === undefined || knownB === undefined || knownA === knownB) return undefined;
+    effect += weights[i] * (knownA - knownB) * scale.factor;
+  }
+  return effect;
+}
+
+/** Whether two arms differ in their history alone: the same weights and method, or no method on one side. */
+function sameLearner({ settings: a }: Arm, { settings: b }: Arm): boolean {
+  if (a.model !== b.model || a.compression !== b.compression) return false;
+  return a.method === b.method || a.method === "none" || b.method === "none";
 }
 
 /** Weighted differences: summed for a user who is in all tasks, apart where the tasks' users are different people. */
@@ -100,12 +136,31 @@ function difference(arms: readonly Arm[], contrast: Contrast, task: string): Par
   // Both sides on one scale: that of the larger history, or, where neither has one, of the largest there is.
   const scale = scaleOf(arms, b, stored.length > 0 ? Math.max(...stored) : largestHistory(arms, task));
   if (typeof scale === "string") return scale;
+  const out = outOfRange(arms, contrast, [a, b]);
+  if (out) return out;
   if (contrast.equal_bytes) {
     const [bytesA, bytesB] = [a, b].map((arm) => Math.max(...arm.rows.map((row) => row.memory.model_bytes)));
     if (Math.abs(bytesA / bytesB - 1) > 0.15)
       return `weights of ${bytesA} and ${bytesB} bytes are not equal within 15 %`;
   }
-  return { task, scale, differences: pairedDifferences(a, b), arms: [a, b] };
+  return { task, scale, differences: pairedDifferences(a, b), pairs: [{ a, b }] };
+}
+
+/**
+ * Text if an arm has no room to show what would refute the claim. A gain or a loss that is not there is no finding where
+ * dev users are at the floor or at the ceiling on either side; where both are at the ceiling nothing can beat anything.
+ */
+function outOfRange(arms: readonly Arm[], { claim }: Contrast, sides: readonly Arm[]): string | undefined {
+  const out = sides.flatMap((arm) => {
+    const share = shareOfGain(arms, arm);
+    if (share === undefined || (share >= FLOOR && share <= CEILING)) return [];
+    const place = share > CEILING ? "at the ceiling" : "at the floor";
+    return [
+      { place, text: `${describe(arm.settings)} is ${place} on dev users (${share.toFixed(2)} of the gain)` },
+    ];
+  });
+  if (claim !== "beats") return out[0]?.text;
+  return out.length === 2 && out.every(({ place }) => place === "at the ceiling") ? out[0].text : undefined;
 }
 
 /** Text if the task may not enter a verdict at any of these history sizes. */
@@ -142,6 +197,11 @@ function findArm(arms: readonly Arm[], selector: Selector, task: string, margin?
   );
   let found = arms.filter((arm) => cells.has(arm.settings));
   const { training_tokens: tokens } = selector;
+  if (selector.k === "best" && found.length > 0) {
+    const k = bestK(arms, found);
+    if (typeof k === "string") return k;
+    found = found.filter((arm) => arm.settings.k === k);
+  }
   if (typeof tokens === "string" && found.length > 0) {
     const wanted = tokenLevel(arms, found, tokens, margin);
     if (typeof wanted === "string") return wanted;
@@ -227,7 +287,12 @@ function regret(study: Study, arms: readonly Arm[], contrast: Contrast, task: st
   const all = chosen.map(({ best, strongest }) => pairedDifferences(best, strongest));
   const users = [...all[0].keys()].filter((user) => all.every((one) => one.has(user)));
   const differences = new Map(users.map((user) => [user, mean(all.map((one) => one.get(user)!))]));
-  return { task, scale, differences, arms: chosen.flatMap(({ best, strongest }) => [best, strongest]) };
+  return {
+    task,
+    scale,
+    differences,
+    pairs: chosen.map(({ best, strongest }) => ({ a: best, b: strongest })),
+  };
 }
 
 function largest(arms: readonly Arm[], measureOf: (arm: Arm) => number): Arm {

@@ -2,7 +2,7 @@
 import type { AdapterChoice, Scorer } from "../../llm/score.ts";
 import type { Baseline } from "../tasks/baselines.ts";
 import { macroF1, meanAbsoluteError, rootMeanSquareError } from "../tasks/metrics.ts";
-import type { Item, Task } from "../tasks/types.ts";
+import { type Item, isPassage, type Task } from "../tasks/types.ts";
 import type { Query } from "./prompting.ts";
 import type { Row } from "./row.ts";
 import { digest } from "./settings.ts";
@@ -43,7 +43,7 @@ export async function evaluate(
   );
   // Without history and adapter a passage gains nothing on itself.
   const gains = flat.map(
-    ({ query, adapter }) => isPassage(query) && (adapter !== undefined || query.shown.length > 0),
+    ({ query, adapter }) => isPassage(query.item) && (adapter !== undefined || query.shown.length > 0),
   );
   const compared = flat
     .filter((_, i) => gains[i])
@@ -73,13 +73,8 @@ export function evaluatedTokens(query: Query, adapted: boolean): number {
     options.every(({ length }) => length === 1)
       ? before.length
       : options.reduce((sum, option) => sum + before.length + option.length - 1, 0);
-  const compared = isPassage(query) && (adapted || shown.length > 0);
+  const compared = isPassage(query.item) && (adapted || shown.length > 0);
   return once(prompt) + (compared ? once(plain) : 0);
-}
-
-/** Nothing is asked: the options are texts, of which one is the user's. */
-function isPassage({ item }: Query): boolean {
-  return item.input === "" && item.options !== undefined;
 }
 
 /** What a method without a model answers. */
@@ -101,7 +96,7 @@ function preferencesOf(
   own: readonly number[],
   without: readonly number[] | undefined,
 ): number[] {
-  if (!isPassage(query)) return [...own];
+  if (!isPassage(query.item)) return [...own];
   return own.map(
     (score, option) => (score - (without?.[option] ?? 0)) / byteLength(query.item.options![option]),
   );

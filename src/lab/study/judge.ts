@@ -3,9 +3,12 @@ import {
   detectableEffect,
   holm,
   type Interval,
+  leastFlipP,
+  type Summary,
   summarizeGroups,
   tInterval,
   tTest,
+  unlikeMost,
   usersNeeded,
 } from "./statistics.ts";
 import type { Contrast } from "./study_file.ts";
@@ -30,14 +33,19 @@ export interface Judgement {
   interval: Interval;
   /** At 95 %, as if this were the only contrast. */
   plainInterval: Interval;
-  /** Two-sided t test of the claim's null, alone and after Holm. */
+  /** Two-sided t test of the claim's null, alone and after Holm; never less than exact sign flips of so few people could give. */
   p: number;
   pHolm: number;
   /** Users that would see an effect of the margin with power .8. */
   usersNeeded: number;
   /** The smallest effect that these users would show with power .8. */
   detectable: number;
+  /** Why nothing is decided, whatever the interval says. */
+  reservation?: string;
 }
+
+/** A spread that rests on fewer people than this is no spread to judge others by. */
+const UNLIKE_MIN = 5;
 
 /** The effect at which a claim is just not true: support must exclude it. */
 export function nullEffect(claim: Claim, margin: number): number {
@@ -62,13 +70,16 @@ export function decide(
 /** Judges one family of primary contrasts together, family-wise at `alpha`. */
 export function judge(questions: readonly Question[], alpha = 0.05): Judgement[] {
   const summaries = questions.map(({ groups }) => summarizeGroups(groups));
-  const ps = questions.map(({ claim, margin }, i) => tTest(summaries[i], nullEffect(claim, margin)));
+  const ps = questions.map(({ claim, margin }, i) =>
+    Math.max(tTest(summaries[i], nullEffect(claim, margin)), leastFlipP(summaries[i].people)),
+  );
   const steps = holm(ps, alpha);
-  return questions.map(({ claim, margin }, i) => {
+  return questions.map(({ claim, margin, groups }, i) => {
     const summary = summaries[i];
     const interval = tInterval(summary, steps[i].alpha);
+    const reservation = reserve(summary, groups, steps[i].alpha);
     return {
-      status: decide(claim, summary.mean, interval, margin),
+      status: reservation ? "not enough evidence" : decide(claim, summary.mean, interval, margin),
       n: summary.n,
       estimate: summary.mean,
       sd: summary.sd,
@@ -78,6 +89,23 @@ export function judge(questions: readonly Question[], alpha = 0.05): Judgement[]
       pHolm: steps[i].p,
       usersNeeded: usersNeeded(summary.sd, margin),
       detectable: detectableEffect(summary),
+      ...(reservation && { reservation }),
     };
   });
+}
+
+/** Text if the people are too few, or too much alike, for their spread to say anything of other people. */
+function reserve(
+  { people }: Summary,
+  groups: readonly ArrayLike<number>[],
+  alpha: number,
+): string | undefined {
+  const least = leastFlipP(people);
+  if (least > alpha)
+    return `${people} people: exact sign flips give p ${Number(least.toPrecision(2))} at least, and ${Number(alpha.toPrecision(2))} is asked for`;
+  const unlike = groups.reduce((sum, group) => sum + unlikeMost(group), 0);
+  if (unlike === 0) return `all ${people} people have the same difference: no spread is no certainty`;
+  if (unlike < UNLIKE_MIN)
+    return `only ${unlike} of ${people} people ${unlike === 1 ? "differs" : "differ"} from the others: too few to know the spread`;
+  return undefined;
 }

@@ -88,7 +88,7 @@ const audit = z.strictObject({
   /** Tokens of the longest prompt, and of the context the model was trained with (0 and 0 for a baseline). */
   longest_prompt: count,
   context: count,
-  /** Times one of the user's test items was met in a prompt or among the items trained on. */
+  /** Times one of the user's test items was met in a prompt or among the items trained on, or a passage to choose from in the history. */
   canary_hits: count,
 });
 

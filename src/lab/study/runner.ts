@@ -1,7 +1,7 @@
 /** Runs the cells of a study that have no row yet: model by model, compression by compression, all people of a cell in shared batches. */
 import type { RetrieverName } from "../rag/retrievers.ts";
 import { BASELINES } from "../tasks/baselines.ts";
-import { type Item, type Task, testItems } from "../tasks/types.ts";
+import { type Item, isPassage, type Task, testItems } from "../tasks/types.ts";
 import { Adaptation, type Checkpoint } from "./adaptation.ts";
 import { adapterAudit, handOver } from "./adapters.ts";
 import { type Cell, expand, trainingRuns } from "./cells.ts";
@@ -347,6 +347,8 @@ function auditOf(
   };
   const shown = queries.filter((query) => query.shown.length);
   const testDigests = tests.map(digestOf);
+  // Texts to choose from, the wrong ones too: whoever has learned one of them knows it again.
+  const passages = new Set(tests.filter(isPassage).flatMap(({ options }) => options ?? []));
   const trainedOn = trained?.checkpoint.items ?? [];
   return {
     model: bench?.digest ?? null,
@@ -368,8 +370,10 @@ function auditOf(
       ),
     ),
     context: bench?.prompter.context ?? 0,
-    canary_hits: [...shown.flatMap((query) => query.shown), ...trainedOn].filter((item) =>
-      testDigests.includes(digestOf(item)),
-    ).length,
+    canary_hits:
+      items.filter(({ output }) => passages.has(output)).length +
+      [...shown.flatMap((query) => query.shown), ...trainedOn].filter((item) =>
+        testDigests.includes(digestOf(item)),
+      ).length,
   };
 }

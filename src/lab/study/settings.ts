@@ -15,6 +15,8 @@ export type Method = keyof typeof METHODS | `baseline:${string}`;
 
 export const COMPRESSIONS = ["f32", "f16", "q8_0", "q4_0"] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
+/** Bits a weight, with the scales of its block. */
+export const COMPRESSION_BITS: Record<Compression, number> = { f32: 32, f16: 16, q8_0: 8.5, q4_0: 4.5 };
 
 const BASELINE = /^baseline:[a-z0-9_-]+$/;
 export const methodSchema = z.custom<Method>(

@@ -12,7 +12,12 @@ export interface Summary {
   se: number;
   /** Degrees of freedom of se: n − 1 for one group. */
   df: number;
+  /** Values in all groups together. */
+  people: number;
 }
+
+/** Values nearer to each other than this share of the largest are equal but for rounding. */
+const ROUNDING = 1e-12;
 
 export function summarize(values: ArrayLike<number>): Summary {
   const n = values.length;
@@ -20,9 +25,15 @@ export function summarize(values: ArrayLike<number>): Summary {
   for (let i = 0; i < n; i++) sum += values[i];
   const mean = sum / n;
   let squares = 0;
-  for (let i = 0; i < n; i++) squares += (values[i] - mean) ** 2;
-  const sd = n > 1 ? Math.sqrt(squares / (n - 1)) : 0;
-  return { n, mean, sd, se: n > 0 ? sd / Math.sqrt(n) : 0, df: n - 1 };
+  let largest = 0;
+  let equal = true;
+  for (let i = 0; i < n; i++) {
+    squares += (values[i] - mean) ** 2;
+    largest = Math.max(largest, Math.abs(values[i]));
+    equal &&= Math.abs(values[i] - values[0]) <= ROUNDING * largest;
+  }
+  const sd = n > 1 && !equal ? Math.sqrt(squares / (n - 1)) : 0;
+  return { n, mean, sd, se: n > 0 ? sd / Math.sqrt(n) : 0, df: n - 1, people: n };
 }
 
 /**
@@ -42,6 +53,7 @@ export function summarizeGroups(groups: readonly ArrayLike<number>[]): Summary {
     sd: se * Math.sqrt(n),
     se,
     df: quartic > 0 ? variance ** 2 / quartic : n - 1,
+    people: parts.reduce((sum, part) => sum + part.n, 0),
   };
 }
 
@@ -73,18 +85,39 @@ export function tQuantile(p: number, degreesOfFreedom: number): number {
   return quantile;
 }
 
-/** mean ± t(1 − alpha/2, df) · se. Unbounded with fewer than two values: one user says nothing of users. */
+/**
+ * mean ± t(1 − alpha/2, df) · se. Unbounded with fewer than two values, and where all are equal: neither says how far the
+ * next user may be from these.
+ */
 export function tInterval({ n, mean, se, df }: Summary, alpha = 0.05): Interval {
-  if (n < 2) return [-Infinity, Infinity];
+  if (n < 2 || se === 0) return [-Infinity, Infinity];
   const half = tQuantile(1 - alpha / 2, df) * se;
   return [mean - half, mean + half];
 }
 
-/** Two-sided p of the t test of "the mean is `null`". Equal values decide alone: 0 off the null, 1 on it. */
-export function tTest({ n, mean, se, df }: Summary, nullMean = 0): number {
+/** Two-sided p of the t test of "the mean is `null`"; of equal values, which have no t, that of the exact sign-flip test. */
+export function tTest({ n, mean, se, df, people }: Summary, nullMean = 0): number {
   if (n < 2) return 1;
-  if (se === 0) return mean === nullMean ? 1 : 0;
+  if (se === 0) return Math.abs(mean - nullMean) <= ROUNDING ? 1 : leastFlipP(people);
   return Math.min(1, 2 * jStat.studentt.cdf(-Math.abs((mean - nullMean) / se), df));
+}
+
+/** The smallest p that the exact sign-flip test can give: of the 2ⁿ ways to flip signs, the observed one and its mirror image. */
+export function leastFlipP(people: number): number {
+  return Math.min(1, 2 ** (1 - people));
+}
+
+/** How many values are not the commonest one: the spread of a sample of ties rests on them alone. */
+export function unlikeMost(values: ArrayLike<number>): number {
+  const sorted = Float64Array.from(values).sort();
+  let commonest = 0;
+  let run = 0;
+  sorted.forEach((value, i) => {
+    const same = i > 0 && value - sorted[i - 1] <= ROUNDING * Math.max(1, Math.abs(value));
+    run = same ? run + 1 : 1;
+    commonest = Math.max(commonest, run);
+  });
+  return sorted.length - commonest;
 }
 
 /** Up to this many users every one of the 2ⁿ sign flips is counted (two halves of 2¹² sums, sorted). */
@@ -184,7 +217,7 @@ export function usersNeeded(sd: number, margin: number): number {
   return Math.max(2, Math.ceil(((2.8 * sd) / margin) ** 2));
 }
 
-/** The smallest effect these users would show with power .8 at the 5 % level: 2.8 · sd / √n. */
+/** The smallest effect these users would show with power .8 at the 5 % level: 2.8 · sd / √n; unknown (∞) without a spread. */
 export function detectableEffect({ n, sd }: Summary): number {
-  return n > 1 ? (2.8 * sd) / Math.sqrt(n) : Infinity;
+  return n > 1 && sd > 0 ? (2.8 * sd) / Math.sqrt(n) : Infinity;
 }

@@ -43,7 +43,8 @@ const selectorShape = {
   compression: compression.optional(),
   model: z.string().optional(),
   h: positive.optional(),
-  k: positive.optional(),
+  /** best: of the grid's, the one that does best on dev users. */
+  k: z.union([positive, z.literal("best")]).optional(),
   /** min, max: of the grid. plateau: the first level, on dev users, after which the next gains less than the margin. */
   training_tokens: z.union([positive, z.enum(["min", "max", "plateau", "4*plateau"])]).optional(),
   rank: positive.optional(),
@@ -310,9 +311,8 @@ function checkSelectors(study: Study, whereIs: WhereIs): void {
       const selector = { ...contrast.on, ...contrast[side] };
       const open = contrast.on.task
         .flatMap((task) => differences(matching(selector, task, settings)))
-        .filter(
-          (text) => typeof selector.training_tokens !== "string" || !text.startsWith("training_tokens"),
-        );
+        .filter((text) => typeof selector.training_tokens !== "string" || !text.startsWith("training_tokens"))
+        .filter((text) => selector.k !== "best" || !text.startsWith("k "));
       if (open.length === 0) continue;
       const where = whereIs(["contrasts", i, side]);
       throw new InputError(`${where}: ${side} of "${contrast.id}" fits several cells; choose one ${open[0]}`);

@@ -3,7 +3,7 @@ import { random } from "../../engine/random.ts";
 import { admit, type TaskState } from "./admission.ts";
 import { type Alarm, findAlarms } from "./alarms.ts";
 import { type Arm, type BayesBound, bayesOf, gatherArms } from "./arms.ts";
-import { historySizes, measure, type Sample } from "./contrasts.ts";
+import { historySizes, measure, type Pair, type Sample } from "./contrasts.ts";
 import {
   againstBaselines,
   type BaselineMark,
@@ -12,9 +12,10 @@ import {
   gainsOverNone,
   personalParts,
 } from "./exploration.ts";
+import { besideThePoint, GUIDELINE_TITLES } from "./guidelines.ts";
 import { type Judgement, judge, nullEffect, type Question, type Status } from "./judge.ts";
 import type { Row } from "./row.ts";
-import type { Settings } from "./settings.ts";
+import { methodLabel, type Settings } from "./settings.ts";
 import { signFlipTest } from "./statistics.ts";
 import { type Contrast, declaredDigest, GUIDELINES, type Guideline, type Study } from "./study_file.ts";
 
@@ -29,13 +30,17 @@ export type Verdict =
       tasks: string[];
       left: string[];
       pSignFlip: number;
+      /** On generated users: what the best possible method gains here, if anything was planted. */
+      implied?: number;
+      /** Why it says nothing of its guideline, whatever it says of its own claim. */
+      aside?: string;
     } & Judgement)
   | { contrast: Contrast; data: Data; status: "not tested"; reason: string };
 
 export interface GuidelineVerdict {
   guideline: Guideline;
   title: string;
-  /** On generated users: recovery of what was planted, never evidence. */
+  /** Never evidence. */
   generated: { status: Status; verdicts: Verdict[] };
   real: { status: Status; verdicts: Verdict[] };
 }
@@ -60,16 +65,6 @@ export interface Verdicts {
   samples: Sample[];
 }
 
-/** In own words, after arXiv 2406.03777. */
-export const GUIDELINE_TITLES: Record<Guideline, string> = {
-  G1: "The harder the task, the more retrieval gains on parameter learning",
-  G2: "For LoRA a small rank and a small alpha are enough",
-  G3: "Longer training is not automatically better",
-  G4: "A limited amount of history is enough for retrieval",
-  G5: "With little personal data a compressed model can be the better choice",
-  G6: "Take the strongest model that fits the memory",
-};
-
 /** Everything a study can say, from its file and its rows. */
 export function studyVerdicts(study: Study, rows: readonly Row[]): Verdicts {
   const arms = gatherArms(rows);
@@ -77,18 +72,28 @@ export function studyVerdicts(study: Study, rows: readonly Row[]): Verdicts {
   const measured = study.contrasts.map((contrast) => {
     const one = measure(study, arms, contrast);
     if ("reason" in one) return one;
-    const alarm = alarms.find(({ arms: touched }) => one.arms.some((arm) => touched.has(arm.key)));
+    const touches = ({ a, b }: Pair, touched: Alarm["arms"]) => touched.has(a.key) || touched.has(b.key);
+    const alarm = alarms.find(({ arms: touched }) => one.pairs.some((pair) => touches(pair, touched)));
     return alarm ? { ...one, reason: `alarm: ${alarm.name}` } : one;
   });
   const samples = measured.filter((one): one is Sample => !("reason" in one));
   const judgements = judge(samples.map(question));
+  const baselines = againstBaselines(arms);
   const verdicts = measured.map((one): Verdict => {
     if ("reason" in one) {
       return { contrast: one.contrast, data: one.data, status: "not tested", reason: one.reason };
     }
-    const { contrast, data, unit, margin, tasks, left } = one;
+    const { contrast, data, unit, margin, tasks, left, implied } = one;
     const judgement = judgements[samples.indexOf(one)];
-    return { contrast, data, unit, margin, tasks, left, pSignFlip: signFlip(one), ...judgement };
+    const aside =
+      besideThePoint(study, arms, one) ??
+      (judgement.status === "supported" ? unneededModel(one, baselines) : undefined);
+    return {
+      ...{ contrast, data, unit, margin, tasks, left, pSignFlip: signFlip(one) },
+      ...(implied !== undefined && { implied }),
+      ...(aside !== undefined && { aside }),
+      ...judgement,
+    };
   });
   return {
     verdicts,
@@ -96,7 +101,7 @@ export function studyVerdicts(study: Study, rows: readonly Row[]): Verdicts {
     tasks: taskSummaries(arms),
     personal: personalParts(arms),
     gains: gainsOverNone(arms),
-    baselines: againstBaselines(arms),
+    baselines,
     warnings: [...belowNone(arms), ...lateDeclaration(study, rows)],
     alarms,
     arms,
@@ -121,9 +126,26 @@ function guidelineVerdict(guideline: Guideline, verdicts: readonly Verdict[]): G
     const mine = verdicts.filter(
       (verdict) => verdict.contrast.guideline === guideline && verdict.data === data,
     );
-    return { status: together(mine.map((verdict) => verdict.status)), verdicts: mine };
+    return { status: together(mine.map(towards)), verdicts: mine };
   };
   return { guideline, title: GUIDELINE_TITLES[guideline], generated: of("generated"), real: of("real") };
+}
+
+/** What a verdict says of its guideline. */
+export function towards(verdict: Verdict): Status {
+  return verdict.status !== "not tested" && verdict.aside ? "not tested" : verdict.status;
+}
+
+/** Text if on one of the tasks no method of the contrast is above the best no-model arm: then nothing is learned of methods. */
+function unneededModel({ contrast, pairs }: Sample, baselines: readonly BaselineMark[]): string | undefined {
+  if (!contrast.guideline) return undefined;
+  const reasons = pairs.map(({ a, b }) => {
+    const marks = baselines.filter(({ arm }) => arm === a || arm === b);
+    if (marks.length === 0 || marks.some(({ noModelNeeded }) => !noModelNeeded)) return undefined;
+    const { task, method } = marks[0].against.settings;
+    return `no model is needed for ${task}: ${methodLabel(method)} does as well`;
+  });
+  return reasons.find((reason) => reason !== undefined);
 }
 
 /** A guideline needs all of its contrasts; one that is refuted refutes it; one that is open leaves it open. */

@@ -1,7 +1,7 @@
 import { Bm25, searchedFor } from "../rag/bm25.ts";
 import type { RetrieverName } from "../rag/retrievers.ts";
 import { words } from "../rag/words.ts";
-import type { Item } from "./types.ts";
+import { type Item, isPassage } from "./types.ts";
 
 /**
  * What can be had without a model: a method that does not beat these is not worth a model. Each gives the index of the
@@ -23,8 +23,6 @@ export const BASELINES: Record<"majority" | "nearest" | "naive_bayes", Baseline>
   naive_bayes: { answer: naiveBayes, version: 2 },
 };
 
-/** Passages to choose from, with nothing asked: the options are what is compared with the history. */
-const isPassage = (query: Item) => query.input === "";
 const chosen = (item: Item) => item.options?.indexOf(item.output) ?? -1;
 
 /** The user's commonest answer; among equals the one given last. */

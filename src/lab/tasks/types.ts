@@ -73,6 +73,11 @@ export interface Task {
   predictive?(user: User, seen: readonly Item[], query: Item): number[];
 }
 
+/** Nothing is asked: the options are texts, of which one is the user's. */
+export function isPassage(item: Item): boolean {
+  return item.input === "" && item.options !== undefined;
+}
+
 export function testItems(user: User): Item[] {
   return user.items.slice(user.items.length - user.tests);
 }
