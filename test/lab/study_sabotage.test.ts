@@ -7,6 +7,7 @@ import { type AlarmName, findAlarms } from "../../src/lab/study/alarms.ts";
 import { gatherArms } from "../../src/lab/study/arms.ts";
 import { studyLineage } from "../../src/lab/study/lineage.ts";
 import { Results } from "../../src/lab/study/results.ts";
+import { itemDigest } from "../../src/lab/study/row.ts";
 import { StudyRunner } from "../../src/lab/study/runner.ts";
 import type { Method } from "../../src/lab/study/settings.ts";
 import { type StudyInput, studyDigest } from "../../src/lab/study/study_file.ts";
@@ -96,6 +97,16 @@ test.each<[AlarmName[], Method, Sabotage]>([
 ])("%j by %s", async (names, method, broken) => {
   sabotage.now = broken;
   expect(await alarmsOf(method)).toEqual(names);
+});
+
+test("a copy of a test item is recognised on real users, however it is written and whatever was answered", () => {
+  const item = (input: string, output: string): Item => ({ id: output, time: 0, input, output });
+  const asked = itemDigest("real", "a", item("A fine lamp.", "5"));
+  expect(itemDigest("real", "b", item(" a fine\nlamp", "1"))).toBe(asked);
+  expect(itemDigest("real", "a", item("A fine lamb.", "5"))).not.toBe(asked);
+  expect(itemDigest("real", "a", { ...item("paraphrase", "A fine lamp."), subject: "A fine lamp." })).toBe(
+    asked,
+  );
 });
 
 test("a test item in the history never gets as far as a prompt", async () => {

@@ -9,7 +9,8 @@ import { BASELINES, leadWords } from "../../src/lab/tasks/baselines.ts";
 import { generatedTask } from "../../src/lab/tasks/generated.ts";
 import { bayes } from "../../src/lab/tasks/index.ts";
 import { LAMP, readLamp } from "../../src/lab/tasks/lamp.ts";
-import { lampTask, lampUsers, queryText } from "../../src/lab/tasks/lamp_users.ts";
+import { lampTask } from "../../src/lab/tasks/lamp_task.ts";
+import { lampUsers, queryText } from "../../src/lab/tasks/lamp_users.ts";
 import { generatedUsersFrom, lampFiles } from "../../src/lab/tasks/lamp_write.ts";
 import {
   accuracy,
@@ -154,6 +155,160 @@ describe("LaMP files", () => {
     expect(task.placebo(user).items.map((item) => item.id)).toEqual(["21100", "21101", "110"]);
   });
 
+  const REVIEW =
+    "What is the score of the following review on a scale of 1 to 5? just answer with 1, 2, 3, 4, or 5 without further explanation. review: ";
+  /** LaMP_3: a person's texts are their profile, the last one is what is asked about. */
+  const reviewer = (user_id: string, ...texts: string[]) => ({
+    id: `q-${user_id}`,
+    user_id,
+    input: `${REVIEW}${texts.at(-1)}`,
+    output: "5",
+    profile: texts.slice(0, -1).map((text, i) => ({ id: `${user_id}${i}`, text, score: "3" })),
+  });
+  const reviews = (dev: number, ...people: ReturnType<typeof reviewer>[]) =>
+    lampTask(readLamp(file(people), undefined, "LaMP_3"), dev);
+  const ids = (user: { items: Item[]; tests: number }) =>
+    user.items.slice(0, user.items.length - user.tests).map(({ id }) => id);
+
+  it("no history says what is asked, however it is written: own or placebo", () => {
+    const asked = "A fine lamp: bright, and cheap.";
+    const copies = [`${asked}\n`, "a  FINE lamp,\tbright and cheap", "Ａ fine lamp – bright and cheap!"];
+    const task = reviews(
+      0,
+      reviewer("a", "Bad chair.", ...copies, "So-so desk.", asked),
+      reviewer("b", "Old rug.", copies[1], "Red cup.", "Loud fan."),
+      reviewer("c", "One.", "Two.", "Three.", "Four."),
+    );
+    const [a, b] = task.users(0, 3, "test", { history: 2 });
+    expect(ids(a)).toEqual(["a0", "a4"]);
+    expect(task.placebo(a).id).toBe("b");
+    expect(ids(task.placebo(a))).toEqual(["b0", "b2"]);
+    expect(ids(b)).toEqual(["b1", "b2"]); // nobody asks b about it
+    const [whole] = task.users(0, 1, "test", { history: 2 });
+    expect(whole.items.map(({ time }) => time)).toEqual([0, 1, 2]);
+  });
+
+  it("LaMP_7: neither the tweet that is asked for nor its paraphrase", () => {
+    const tweet = "cant even, so tired today!!";
+    const sample = {
+      id: "1",
+      input:
+        "Paraphrase the following tweet without any explanation before or after it: I am very tired today.",
+      output: tweet,
+      profile: [`${tweet} `, "I am very tired today", "good morning all", ":)", ":("].map((text, i) => ({
+        id: `${i}`,
+        text,
+      })),
+    };
+    const [user] = lampTask(readLamp(file([sample]), undefined, "LaMP_7")).users(0, 1, "test");
+    expect(ids(user)).toEqual(["2", "3", "4"]);
+  });
+
+  it("LaMP_1: not the paper that is asked about", () => {
+    const sample = {
+      id: "1",
+      input:
+        'For an author who has written the paper with the title "On bees", which reference is related? Just answer with [1] or [2] without explanation. [1]: "Wasps" [2]: "Soil"',
+      output: "[1]",
+      profile: ["Ants", "On  Bees."].map((title, i) => ({ id: `${i}`, title, abstract: `About ${title}` })),
+    };
+    const [user] = lampTask(readLamp(file([sample]), undefined, "LaMP_1")).users(0, 1, "test");
+    expect(ids(user)).toEqual(["0"]);
+  });
+
+  it("a placebo is another person with as many items, or is refused", () => {
+    const twice = { ...reviewer("a", "p", "q", "r"), id: "q-a-later" };
+    const later = { ...twice, profile: [...twice.profile, { id: "a2", text: "r2", score: "1" }] };
+    const task = reviews(0, reviewer("a", "p", "q", "x"), later, reviewer("b", "s", "t", "u"));
+    const [first, second, third] = task.users(0, 3, "test", { history: 2 });
+    expect([first, second, third].map((user) => task.placebo(user).id)).toEqual(["b", "b", "a"]);
+    const [long] = task.users(0, 1, "test", { history: 3 });
+    expect(() => task.placebo(long)).toThrow(/nobody else has 3 items .* what a\/q-a-later is asked about/);
+  });
+
+  it("who is a dev user and who a test user does not depend on the history asked for", () => {
+    const texts = (n: number, from: string) => Array.from({ length: n + 1 }, (_, i) => `${from} ${i}`);
+    const people = [5, 2, 7, 3, 6, 2, 8, 4].map((n, p) => reviewer(`${p}`, ...texts(n, `person ${p} item`)));
+    const task = reviews(3, ...people);
+    const roles = (history: number) =>
+      (["dev", "test"] as const).flatMap((split) =>
+        task.users(0, 99, split, { history }).map((user) => [user.id, user.split]),
+      );
+    const all = Object.fromEntries(roles(1));
+    expect(Object.keys(all)).toHaveLength(8);
+    expect(Object.values(all).filter((split) => split === "dev")).toHaveLength(3);
+    for (const history of [2, 3, 4, 5, 6, 7, 8])
+      for (const [id, split] of roles(history)) expect(split, `person ${id} at h ${history}`).toBe(all[id]);
+    expect(roles(4)).toEqual([
+      ["6", "dev"],
+      ["7", "dev"],
+      ["0", "test"],
+      ["2", "test"],
+      ["4", "test"],
+    ]);
+  });
+
+  it.each([
+    ["by the time of day", ["2004-2-1 09:30:00", "2004-2-1 8:15:59", "2004-2-1"], "2,1,0"],
+    [
+      "to the second and beyond",
+      ["2004-02-01T08:15:59.5Z", "2004-02-01T08:15:59Z", "2004-02-01T08:15"],
+      "2,1,0",
+    ],
+    [
+      "where clocks differ",
+      ["2004-02-01T08:00:00+01:00", "2004-02-01T08:00:00-0500", "2004-02-01T07:30:00Z"],
+      "0,2,1",
+    ],
+    ["of one instant as in the file", ["2004-02-01", "2003-12-31", "2004-2-1 00:00:00"], "1,0,2"],
+    ["on the 29th of February", ["2004-02-29", "2004-03-01", "2000-02-29"], "2,0,1"],
+    ["of the first century", ["1950-01-01", "50-01-01"], "1,0"],
+  ])("profiles are in order %s", (_, dates, order) => {
+    const profile = dates.map((date, i) => ({ id: `${i}`, description: `d${i}`, tag: "comedy", date }));
+    const [user] = lampUsers(readLamp(file([{ ...movies[0], profile }]), file(golds)), "test");
+    expect(ids(user).join()).toBe(order);
+  });
+
+  it.each([
+    "2004-13-01",
+    "2004-00-10",
+    "2004-02-30",
+    "2003-02-29",
+    "2004-02-01 24:00:00",
+    "2004-02-01 10:60",
+    "2004-02-01 noon",
+    "2004-02-01x",
+    "01.02.2004",
+    "",
+  ])("a date that is none: %j", (date) => {
+    const profile = [{ ...movies[0].profile[0], date }];
+    expect(() => readLamp(file([{ ...movies[0], profile }]), file(golds))).toThrow(
+      /profile\[0\]\.date: must be year-month-day, with a time of day \(hours:minutes:seconds\) or without, not "/,
+    );
+  });
+
+  it("what is around a text is not part of it", () => {
+    const profile = [{ id: "1", description: " A film.\n", tag: "comedy " }];
+    const outputs = { ...golds, golds: [{ id: "110", output: "sci-fi\n" }] };
+    const [user] = lampTask(readLamp(file([{ ...movies[0], profile }]), file(outputs))).users(0, 1, "test");
+    expect(user.items.map(({ input, output }) => [input, output])).toEqual([
+      ["A film.", "comedy"],
+      ["A robot learns to bake.", "sci-fi"],
+    ]);
+  });
+
+  it("a text to predict that is empty is refused", () => {
+    const sample = {
+      id: "1",
+      input: "Generate a headline for the following article: Rain.",
+      output: " ",
+      profile: [],
+    };
+    expect(() => lampTask(readLamp(file([sample]), undefined, "LaMP_4"))).toThrow(
+      /the output of question "1" is empty/,
+    );
+  });
+
   it.each([
     ["not JSON", "[{", golds, /not readable as JSON/],
     ["no list", { task: "LaMP_2" }, golds, /list "golds"/],
@@ -172,12 +327,6 @@ describe("LaMP files", () => {
       [{ ...movies[0], profile: [{ id: "1", description: [], tag: "x" }] }],
       golds,
       /profile\[0\]\.description: must be text, not \[\]/,
-    ],
-    [
-      "a date that is none",
-      [{ ...movies[0], profile: [{ id: "1", description: "a", tag: "x", date: "soon" }] }],
-      golds,
-      /date: must be year-month-day, not "soon"/,
     ],
     ["a question twice", [movies[0], movies[0]], golds, /"110" stands twice/],
     ["an output missing", movies, { ...golds, golds: [] }, /no output for the question "110"/],

@@ -5,7 +5,7 @@ import { InputError } from "../../errors.ts";
 import { GENERATED } from "../tasks/generated.ts";
 import { bayes, TASKS, task as taskByName } from "../tasks/index.ts";
 import { readLamp } from "../tasks/lamp.ts";
-import { lampTask } from "../tasks/lamp_users.ts";
+import { lampTask } from "../tasks/lamp_task.ts";
 import type { Dials, Item, Task, User } from "../tasks/types.ts";
 import { historyItems, testItems } from "../tasks/types.ts";
 import type { Row } from "./row.ts";
@@ -16,7 +16,8 @@ const USERS_MIN = 2;
 
 export interface Person {
   readonly user: User;
-  readonly placebo: User;
+  /** Where the study has arms with a placebo history, which test users run. */
+  readonly placebo: User | undefined;
   readonly split: "dev" | "test";
 }
 
@@ -48,8 +49,13 @@ export function cohort(study: Study, task: Task, name: string, seed: number, use
   const blocks = study.grid.filter((block) => !block.task || block.task.includes(name));
   const history = Math.max(0, ...blocks.flatMap((block) => block.h ?? []));
   const options = { history, tests: study.items_per_user };
+  const compared = blocks.some((block) => block.history.includes("placebo"));
   const people = (split: "dev" | "test", count: number): Person[] =>
-    task.users(seed, count, split, options).map((user) => ({ user, placebo: task.placebo(user), split }));
+    task.users(seed, count, split, options).map((user) => ({
+      user,
+      placebo: compared && split === "test" ? task.placebo(user) : undefined,
+      split,
+    }));
   const tested = people("test", users);
   if (tested.length < USERS_MIN)
     throw new InputError(
@@ -63,7 +69,7 @@ export function historyOf(
   { user, placebo }: Person,
   { history, h }: { history: "own" | "placebo"; h: number },
 ) {
-  const owner = history === "own" ? user : placebo;
+  const owner = history === "own" ? user : placebo!;
   return { owner, items: h > 0 ? historyItems(owner, h) : [] };
 }
 

@@ -1,5 +1,7 @@
 /** One line of results.jsonl: one cell and one user, with everything a verdict, an alarm and the report need. */
 import { z } from "zod";
+import { subjectOf, textKey } from "../tasks/copies.ts";
+import type { Item } from "../tasks/types.ts";
 import { digest, rowKey, type Settings, settingsSchema } from "./settings.ts";
 
 /** Raised whenever rows of before could not be read as what they are now. */
@@ -55,7 +57,7 @@ const memory = z.strictObject({
 
 /**
  * What the runner did, noted where it did it (not copied from the settings), so that the alarms can compare the two.
- * An item's digest is over its text on real users (deduplicated before the split), so that a question is recognised
+ * An item's digest is over what it is about on real users, white space and punctuation aside, so that a question is recognised
  * wherever it turns up; over user and item id on generated ones, whose texts may coincide. See `itemDigest`.
  */
 const audit = z.strictObject({
@@ -141,8 +143,8 @@ export type Row = z.infer<typeof rowSchema>;
 export type Audit = z.infer<typeof audit>;
 
 /** What stands for an item in the audit. */
-export function itemDigest(data: Settings["data"], user: string, id: string, text: string): string {
-  return digest(data === "real" ? text : [user, id]);
+export function itemDigest(data: Settings["data"], user: string, item: Item): string {
+  return digest(data === "real" ? textKey(subjectOf(item)) : [user, item.id]);
 }
 
 /** A row as the runner hands it over: format and key are added here. */

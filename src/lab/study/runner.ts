@@ -343,7 +343,7 @@ function auditOf(
   const tests = testItems(person.user);
   const digestOf = (item: Item) => {
     const of = tests.some(({ id }) => id === item.id) ? person.user.id : owner.id;
-    return itemDigest(settings.data, of, item.id, `${item.input}\n${item.output}`);
+    return itemDigest(settings.data, of, item);
   };
   const shown = queries.filter((query) => query.shown.length);
   const testDigests = tests.map(digestOf);

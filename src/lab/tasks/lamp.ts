@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { InputError } from "../../errors.ts";
+import { instantOf } from "./lamp_dates.ts";
 
 /** Files of the LaMP benchmark (arXiv 2304.11406): questions, outputs, and the merged form of both. */
 export type LampName = "LaMP_1" | "LaMP_2" | "LaMP_2N" | "LaMP_3" | "LaMP_4" | "LaMP_5" | "LaMP_6" | "LaMP_7";
@@ -103,7 +104,7 @@ function parseSample(entry: unknown, place: string, name: LampName): LampSample 
     input: asText(object.input, `${place}.input`),
     userId: object.user_id === undefined ? undefined : asId(object.user_id, `${place}.user_id`),
     profile: byDate(profile),
-    output: object.output === undefined ? undefined : asText(object.output, `${place}.output`),
+    output: object.output === undefined ? undefined : asText(object.output, `${place}.output`).trim(),
   };
 }
 
@@ -120,18 +121,20 @@ function parseProfileItem(item: unknown, place: string, name: LampName): LampPro
   for (const field of [input, output])
     if (field && !(field in fields))
       throw new InputError(`${place}: a profile item of ${name} needs the field "${field}"`);
-  if (fields.date !== undefined && !/^\d{1,4}-\d{1,2}-\d{1,2}\b/.test(fields.date))
-    throw new InputError(`${place}.date: must be year-month-day, not ${show(fields.date)}`);
+  if (fields.date !== undefined && instantOf(fields.date) === undefined)
+    throw new InputError(
+      `${place}.date: must be year-month-day, with a time of day (hours:minutes:seconds) or without, not ${show(fields.date)}`,
+    );
   return { ...fields, id: asId(object.id, `${place}.id`) };
 }
 
+/** Items of one instant stay in the order of the file. */
 function byDate(profile: LampProfileItem[]): LampProfileItem[] {
   if (!profile.every((item) => item.date !== undefined)) return profile;
-  const day = (item: LampProfileItem) => {
-    const [year, month, date] = item.date!.split("-").map((part) => Number.parseInt(part, 10));
-    return (year * 100 + month) * 100 + date;
-  };
-  return [...profile].sort((a, b) => day(a) - day(b));
+  return profile
+    .map((item) => ({ item, instant: instantOf(item.date!)! }))
+    .sort((a, b) => a.instant - b.instant)
+    .map(({ item }) => item);
 }
 
 function refuseRepeated(samples: readonly { id: string }[], file: string): void {
@@ -148,7 +151,7 @@ function joinOutputs(samples: LampSample[], list: unknown[], questionsFile: stri
     const object = asObject(entry, `${file}: golds[${i}]`);
     return {
       id: asId(object.id, `${file}: golds[${i}].id`),
-      output: asText(object.output, `${file}: golds[${i}].output`),
+      output: asText(object.output, `${file}: golds[${i}].output`).trim(),
     };
   });
   refuseRepeated(golds, file);

@@ -1,90 +1,7 @@
-import { createHash } from "node:crypto";
-import { InputError } from "../../errors.ts";
 import { LAMP, type LampName, type LampSample, type LampSet } from "./lamp.ts";
-import { historyItems, type Item, type Split, type Task, testItems, type User } from "./types.ts";
+import type { Item, Split, User } from "./types.ts";
 
-/** From LaMP samples to users and back: the profile is the history, the question the test item. */
-
-/** Of all sets of LaMP: raised whenever a file gives other users or items than before. */
-const VERSION = 2;
-
-const ACCURACY: readonly LampName[] = ["LaMP_1", "LaMP_2", "LaMP_2N", "LaMP_3"];
-
-/**
- * A task whose people are those of one set, the last `dev` of them dev users. Only who has as many profile items as are asked for takes part,
- * with the latest of them. Raises an InputError for a question without an answer, or without options where the set is about choosing.
- */
-export function lampTask(set: LampSet, dev = 0): Task {
-  const { name } = set;
-  const metric = ACCURACY.includes(name) ? "accuracy" : "bits_per_byte";
-  for (const sample of set.samples) checkQuestion(name, sample, metric === "accuracy");
-  const all = lampUsers(set, "test").map(withoutRepeats);
-  const people = (split: Split, history: number) => {
-    const enough = all.filter((user) => user.items.length - user.tests >= history);
-    const tests = Math.max(0, enough.length - dev);
-    if (split === "base") return [];
-    return split === "test" ? enough.slice(0, tests) : enough.slice(tests);
-  };
-  return {
-    name,
-    version: VERSION,
-    source: "real",
-    data: () => samplesDigest(set),
-    metric,
-    mark: LAMP[name].input === "" ? "-" : ":",
-    users: (_seed, count, split, { history = 0, tests = Infinity } = {}) =>
-      people(split, history)
-        .slice(0, count)
-        .map((user) => ({ ...latest(user, history, tests), split })),
-    placebo(user) {
-      const own = user.items.length - user.tests;
-      const others = people(user.split, own);
-      const other = others[(others.findIndex(({ id }) => id === user.id) + 1) % others.length];
-      const history = historyItems(other, own).map((item, time) => ({ ...item, time }));
-      return { ...user, id: other.id, items: [...history, ...testItems(user)] };
-    },
-  };
-}
-
-function samplesDigest({ samples }: LampSet): string {
-  const hash = createHash("sha256");
-  for (const sample of samples) hash.update(`${JSON.stringify(sample)}\n`);
-  return hash.digest("hex").slice(0, 16);
-}
-
-function checkQuestion(name: LampName, { id, input, output }: LampSample, choosing: boolean): void {
-  if (output === undefined) throw new InputError(`${name}: question "${id}" has no output to compare with`);
-  if (!choosing) return;
-  const options = optionsOf(name, input);
-  if (!options)
-    throw new InputError(`${name}: question "${id}" lists no answers to choose from, such as "tags: [a, b]"`);
-  if (!options.includes(output))
-    throw new InputError(
-      `${name}: the output "${output}" of question "${id}" is none of its answers: ${options.join(", ")}`,
-    );
-}
-
-/** Without profile items that stand in the profile before, or whose text a question asks about: a later copy would give it away. */
-function withoutRepeats(user: User): User {
-  const tests = testItems(user);
-  const seen = new Set(tests.map(textOf));
-  const history = historyItems(user, user.items.length).filter(
-    (item) => !seen.has(textOf(item)) && seen.add(textOf(item)),
-  );
-  return renumbered(user, history, tests);
-}
-
-const textOf = ({ input, output }: Item) => input || output;
-
-/** The last `history` profile items and the last `tests` questions. */
-function latest(user: User, history: number, tests: number): User {
-  return renumbered(user, historyItems(user, history || user.items.length), testItems(user).slice(-tests));
-}
-
-function renumbered(user: User, history: readonly Item[], tests: readonly Item[]): User {
-  const items = [...history, ...tests].map((item, time) => ({ ...item, time }));
-  return { ...user, items, tests: tests.length };
-}
+/** From LaMP samples to users: the profile is the history, the question the test item. */
 
 /** One user for all questions with one user_id and one profile; a question without user_id is a user of its own. */
 export function lampUsers({ name, samples }: LampSet, split: Split): User[] {
@@ -100,7 +17,7 @@ export function lampUsers({ name, samples }: LampSet, split: Split): User[] {
     ids.add(id);
     const items = profileItems(name, group[0]);
     const tests = group.map((sample, i) => queryItem(name, sample, items.length + i));
-    return { id, task: name, split, items: [...items, ...tests], tests: tests.length };
+    return { id, task: name, split, person: wanted, items: [...items, ...tests], tests: tests.length };
   });
 }
 
@@ -111,14 +28,15 @@ function profileItems(name: LampName, { input, profile }: LampSample): Item[] {
     const { id, date, ...fields } = entry;
     const { [format.input]: text = "", [format.output]: output, ...rest } = fields;
     const search = format.search.map((field) => fields[field]).join(" ");
-    return { id, date, time, input: text, output, search, options, fields: rest };
+    return { id, date, time, input: text.trim(), output: output.trim(), search, options, fields: rest };
   });
 }
 
 function queryItem(name: LampName, { id, input, output = "" }: LampSample, time: number): Item {
+  const query = { id, time, input: queryText(name, input), output, options: optionsOf(name, input) };
+  if (name === "LaMP_7") return { ...query, subject: output };
   const cited = name === "LaMP_1" ? citation(input) : undefined;
-  const search = cited?.references.join(" ");
-  return { id, time, input: queryText(name, input), output, search, options: optionsOf(name, input) };
+  return cited ? { ...query, search: cited.references.join(" "), subject: cited.title } : query;
 }
 
 /** The text that a question asks about: what stands behind its fixed sentence. LaMP_1 keeps titles and candidates. */
@@ -136,7 +54,7 @@ function citation(input: string): { title: string; references: string[] } | unde
 }
 
 /** The fixed answers, or those that the question lists: `tags: [a, b, c]`, `categories: [...]`. */
-function optionsOf(name: LampName, input: string): string[] | undefined {
+export function optionsOf(name: LampName, input: string): string[] | undefined {
   const { options } = LAMP[name];
   if (options) return [...options];
   const listed = /(?:tags|categories): \[([^\]]*)\]/.exec(input);

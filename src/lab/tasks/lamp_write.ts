@@ -68,12 +68,15 @@ function questionText(name: LampName, { input, options }: Item): string {
 
 /** The users that `lampFiles` wrote, from the set read and the sidecar. */
 export function generatedUsersFrom(set: LampSet, sidecar: Sidecar): User[] {
-  return lampUsers(set, "test").map((user) => {
+  return lampUsers(set, "test").map(({ person: _, ...user }) => {
     const known = sidecar.users[user.id];
     return {
       ...user,
       ...known,
-      items: user.items.map(({ fields: _, search: __, ...item }) => ({ ...item, ...sidecar.items[item.id] })),
+      items: user.items.map(({ fields, search, subject, ...item }) => ({
+        ...item,
+        ...sidecar.items[item.id],
+      })),
     };
   });
 }

@@ -7,7 +7,7 @@ export const SPLITS: readonly Split[] = ["base", "dev", "test"];
 /** One thing that a user wrote or judged. */
 export interface Item {
   id: string;
-  /** "YYYY-MM-DD" where the data has it */
+  /** "YYYY-MM-DD", with a time of day behind it or without, where the data has it */
   date?: string;
   /** Place in the user's own time, strictly ascending. Retrieval for an item sees only smaller ones. */
   time: number;
@@ -17,6 +17,8 @@ export interface Item {
   options?: string[];
   /** What retrieval looks at instead of input and output: what is searched in, or, of a query, what is searched for. */
   search?: string;
+  /** What the item is about, as it would stand in a history, where that is not its input (or its output, where nothing is asked). */
+  subject?: string;
   /** What the generator put into the text (see generated.ts); absent on real text. */
   facts?: number[];
   /** Fields of the file the item came from that input and output do not hold. */
@@ -39,6 +41,8 @@ export interface User {
   id: string;
   task: string;
   split: Split;
+  /** Whose user this is, where one person may be several users; otherwise each is a person. */
+  person?: string;
   /** in the order of time; the last `tests` are the queries, what is before them is the history */
   items: Item[];
   tests: number;
