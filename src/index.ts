@@ -48,12 +48,12 @@ export { compileScoring, Scorer, type ScorerSetup } from "./llm/score.ts";
 export type { TextScore } from "./llm/score_texts.ts";
 export { Tokenizer } from "./llm/tokenizer/tokenizer.ts";
 export { loadCheckpoint, saveCheckpoint } from "./llm/train/checkpoint.ts";
+export type { Example } from "./llm/train/example.ts";
 export { initializeAdapter, initializeModel } from "./llm/train/initialize.ts";
 export { learningRateAt, type Schedule } from "./llm/train/schedule.ts";
 export {
   compileTraining,
   defaultAdamW,
-  type Example,
   Trainer,
   type TrainerSetup,
 } from "./llm/train/trainer.ts";

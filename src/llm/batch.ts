@@ -16,8 +16,8 @@ export interface Sequence {
   /** Position of its first token. */
   readonly firstKey?: number;
   readonly cache?: number;
-  /** Which adapter of the bank; none by default. */
-  readonly adapter?: number;
+  /** Which adapter of the bank; none by default, or where it is null. */
+  readonly adapter?: number | null;
   /** Factor of the adapter's output. */
   readonly scale?: number;
 }
@@ -33,13 +33,13 @@ export function writeBatch(engine: Engine, sequences: readonly Sequence[]): Batc
   const { offset } = engine.place("sequences");
   const table = new DataView(engine.host.memory, offset);
   let row = 0;
-  sequences.forEach(({ tokens, firstKey = 0, cache = 0, adapter = NO_ADAPTER, scale = 1 }, index) => {
+  sequences.forEach(({ tokens, firstKey = 0, cache = 0, adapter, scale = 1 }, index) => {
     const at = index * SEQUENCE_BYTES;
     table.setUint32(at + SEQUENCE_FIRST_ROW, row, true);
     table.setUint32(at + SEQUENCE_ROWS, tokens.length, true);
     table.setUint32(at + SEQUENCE_FIRST_KEY, firstKey, true);
     table.setUint32(at + SEQUENCE_CACHE, cache, true);
-    table.setUint32(at + SEQUENCE_ADAPTER, adapter, true);
+    table.setUint32(at + SEQUENCE_ADAPTER, adapter ?? NO_ADAPTER, true);
     table.setFloat32(at + SEQUENCE_SCALE, scale, true);
     for (let i = 0; i < tokens.length; i++, row++) {
       token[row] = tokens[i];

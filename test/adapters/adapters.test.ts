@@ -14,7 +14,8 @@ import { baseOf } from "../../src/llm/adapters/base.ts";
 import { type LoraConfig, parseConfig, scaleOf } from "../../src/llm/adapters/config.ts";
 import { type Base, readAdapter, writeAdapter } from "../../src/llm/adapters/files.ts";
 import { writeBatch } from "../../src/llm/batch.ts";
-import { writeSafetensors } from "../../src/llm/files/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../src/llm/files/safetensors.ts";
+import { memorySource } from "../../src/llm/files/source.ts";
 import { roles } from "../../src/llm/models/config.ts";
 import { loadWeights } from "../../src/llm/models/load.ts";
 import { Scorer } from "../../src/llm/score.ts";
@@ -166,6 +167,58 @@ describe("the checksum of a base", () => {
   });
 });
 
+test("the checksum stands in the tensors' metadata, where PEFT does not look, and is read from older configurations too", async () => {
+  const base = await goldenBase();
+  const config: LoraConfig = { r: 4, loraAlpha: 8, useRslora: false, roles };
+  await writeAdapter(directory, await randomAdapter(config, 2), base);
+  const fields = JSON.parse(readFileSync(path.join(directory, "adapter_config.json"), "utf8"));
+  expect(Object.keys(fields).filter((key) => key.startsWith("edgewise"))).toEqual([]);
+  const source = memorySource(readFileSync(path.join(directory, "adapter_model.safetensors")));
+  const { metadata } = await readSafetensors(source);
+  expect(metadata.get("edgewise_base_sha256")).toBe(base.sha256);
+  cpSync(PEFT, directory, { recursive: true });
+  const older = { ...fields, edgewise_base_sha256: "cd".repeat(32) };
+  writeFileSync(path.join(directory, "adapter_config.json"), JSON.stringify(older));
+  await expect(readAdapter(directory, base)).rejects.toThrow(/was made for a base with sha256 cdcdcd/);
+});
+
+describe.each([Number.NaN, Number.POSITIVE_INFINITY])("an adapter that holds %d", (value) => {
+  const config: LoraConfig = { r: 2, loraAlpha: 2, useRslora: false, roles: ["k"] };
+  const message =
+    /tensor ".*layers\.1\.self_attn\.k_proj\.lora_B\.weight" holds (NaN|Infinity) at 3, must be/;
+  const broken = async () => {
+    const adapter = await randomAdapter(config, 3);
+    adapter.tensors.get("adapter.1.k.b")![3] = value;
+    return adapter;
+  };
+
+  test("is not written", async () => {
+    const base = await goldenBase();
+    await writeAdapter(directory, await randomAdapter(config, 4), base);
+    await expect(writeAdapter(directory, await broken(), base)).rejects.toThrow(message);
+    const { adapter } = await readAdapter(directory, base);
+    expect(adapter.tensors).toEqual((await randomAdapter(config, 4)).tensors);
+  });
+
+  test.each(["F32", "F16", "BF16"] as const)("is not read, %s", async (dtype) => {
+    const base = await goldenBase();
+    await writeAdapter(directory, await randomAdapter(config, 4), base);
+    const halves = adapterHalves(base.config, 2, ["k"]).map(({ name, layer, half, shape }) => {
+      const values = new Float32Array(shape[0] * shape[1]);
+      if (name === "adapter.1.k.b") values[3] = value;
+      const words = new Uint32Array(values.buffer);
+      const halved = Uint16Array.from(words, (word) =>
+        dtype === "BF16" ? word >>> 16 : word ? (Number.isNaN(value) ? 0x7e00 : 0x7c00) : 0,
+      );
+      const data = new Uint8Array(dtype === "F32" ? words.buffer : halved.buffer);
+      const peft = `base_model.model.model.layers.${layer}.self_attn.k_proj.lora_${half.toUpperCase()}.weight`;
+      return { name: peft, dtype, shape, data };
+    });
+    await writeSafetensors(path.join(directory, "adapter_model.safetensors"), halves);
+    await expect(readAdapter(directory, base)).rejects.toThrow(message);
+  });
+});
+
 describe("refused by name", () => {
   const plain = JSON.parse(readFileSync(path.join(PEFT, "adapter_config.json"), "utf8"));
   const read = (changes: object) => parseConfig(JSON.stringify({ ...plain, ...changes }), "F");
@@ -276,7 +329,9 @@ test.skipIf(!python)(
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
     });
-    const wanted = (JSON.parse(output) as number[][][]).map((logits) => logits.flat());
+    const { results, warned } = JSON.parse(output) as { results: number[][][]; warned: string[][] };
+    expect(warned[1]).toEqual(warned[0]);
+    const wanted = results.map((logits) => logits.flat());
     for (const [i, adapter] of [theirs, ours].entries()) {
       const found = deviation(await logitsOf(adapter, TOKENS), wanted[i]);
       console.log(`logits beside PEFT: ${found.toExponential(1)}`);

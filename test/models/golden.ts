@@ -12,8 +12,8 @@ import type { Role } from "../../src/llm/models/config.ts";
 import { configFromGguf } from "../../src/llm/models/from_gguf.ts";
 import type { AdapterBank, ModelSpec } from "../../src/llm/models/graphs.ts";
 import { loadWeights, type WeightType, weightDtypes } from "../../src/llm/models/load.ts";
-import type { Schedule } from "../../src/llm/train/schedule.ts";
-import { type Example, Trainer } from "../../src/llm/train/trainer.ts";
+import type { Example } from "../../src/llm/train/example.ts";
+import { Trainer } from "../../src/llm/train/trainer.ts";
 import { noise } from "../cases.ts";
 
 export const goldenDirectory = path.join(import.meta.dirname, "../golden/llama");
@@ -29,7 +29,6 @@ interface Facts {
   rank: number;
   scales: number[];
   adamw: AdamW & { maxNorm: number };
-  schedule: Schedule;
   learningRates: number[];
   /** Micro-batches of even and of odd steps. */
   batches: { tokens: number[]; weights: number[]; adapter: number | null }[][][];
@@ -84,7 +83,7 @@ export function examplesOf({ facts }: Golden, step: number): Example[][] {
     batch.map(({ tokens, weights, adapter }) => ({
       tokens,
       weights,
-      adapter: adapter ?? undefined,
+      adapter,
       scale: adapter === null ? undefined : facts.scales[adapter],
     })),
   );

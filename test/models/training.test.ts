@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { loadWeights } from "../../src/llm/models/load.ts";
 import { Scorer } from "../../src/llm/score.ts";
-import type { Example, Trainer } from "../../src/llm/train/trainer.ts";
+import type { Example } from "../../src/llm/train/example.ts";
+import type { Trainer } from "../../src/llm/train/trainer.ts";
 import {
   CONTEXT,
   examplesOf,

@@ -148,6 +148,22 @@ describe("refused, with the trainer as it was", () => {
     await refusal(await openRun(), /: option\.more was missing and is now 1/, { ...options, more: 1 });
   });
 
+  test.each(["adapter.1.v.b", "moment1.adapter.0.q.a", "moment2.adapter.0.q.a", "schedule"])(
+    "NaN in %s",
+    async (name) => {
+      const broken = await openRun();
+      await train(broken, 2);
+      broken.engine.f32(name)[1] = Number.NaN;
+      await saveCheckpoint(at("run"), broken, { options, position: { seen: 4 } });
+      await refusal(
+        await openRun(),
+        new RegExp(
+          `^checkpoint: .*run: tensor "${name}" holds NaN or an infinite number at 1; go on from an`,
+        ),
+      );
+    },
+  );
+
   test("a file that is cut, not a checkpoint, or not there", async () => {
     const whole = readFileSync(at("run"));
     truncateSync(at("run"), whole.length - 4);

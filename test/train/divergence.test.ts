@@ -1,6 +1,7 @@
 /** A step that cannot be taken says why and changes nothing: training goes on as if it had not been tried. */
 import { describe, expect, test } from "vitest";
-import type { Example, Trainer } from "../../src/llm/train/trainer.ts";
+import type { Example } from "../../src/llm/train/example.ts";
+import type { Trainer } from "../../src/llm/train/trainer.ts";
 import { examplesOf, openGolden, openGoldenTrainer } from "../models/golden.ts";
 
 const RATE = 0.01;

@@ -6,7 +6,6 @@ import type { CacheType } from "../../src/engine/dtypes/cache.ts";
 import type { Engine } from "../../src/engine/host/engine.ts";
 import { Generator } from "../../src/llm/generate.ts";
 import { openModel } from "../../src/llm/model_file.ts";
-import { learningRateAt } from "../../src/llm/train/schedule.ts";
 import {
   CONTEXT,
   examplesOf,
@@ -161,7 +160,7 @@ describe.skipIf(!python)(`training in Wasmtime${because}`, () => {
           { dump: [lossSum, 4] },
         );
       }
-      await trainer.apply(learningRateAt(step + 1, golden.facts.schedule));
+      await trainer.apply(golden.facts.learningRates[step]);
       steps.push(...inputsOf(engine), { call: ["run", plan, ...ranges.apply, 0, 1] });
     }
     const state = engine.program.regions[layout.REGION_STATE];

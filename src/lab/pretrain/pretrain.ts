@@ -1,8 +1,7 @@
 /** Pre-trains a model in the box from nothing but a recipe: vocabulary, weights, loss curve. */
 import { initializeModel } from "../../llm/train/initialize.ts";
-import { learningRateAt } from "../../llm/train/schedule.ts";
 import { defaultAdamW, Trainer } from "../../llm/train/trainer.ts";
-import type { Recipe } from "./recipes.ts";
+import { learningRateOf, type Recipe } from "./recipes.ts";
 import type { MixStream } from "./stream.ts";
 
 export interface CurvePoint {
@@ -59,13 +58,13 @@ export async function pretrain(
   let [sum, count] = [0, 0];
   while (trainer.step < recipe.steps) {
     const examples = stream.next(recipe.rows);
-    const learningRate = learningRateAt(trainer.step + 1, recipe.schedule);
+    const learningRate = learningRateOf(recipe, trainer.step + 1);
     const { loss, rows } = await trainer.update([examples], learningRate, options.signal);
     tokens += rows;
     sum += loss;
     count++;
     options.onStep?.(trainer.step, tokens, loss);
-    if (trainer.step % STEPS_PER_POINT && trainer.step !== recipe.steps) continue;
+    if (trainer.step % STEPS_PER_POINT) continue;
     await options.onPoint?.({ step: trainer.step, tokens, loss: sum / count, learningRate }, trainer, stream);
     [sum, count] = [0, 0];
   }

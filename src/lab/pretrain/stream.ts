@@ -1,7 +1,7 @@
 /** The pre-training mix as micro-batches of tokens: a function of the seed and of how far it has been read. */
 import { InputError } from "../../errors.ts";
 import type { Tokenizer } from "../../llm/tokenizer/tokenizer.ts";
-import type { Example } from "../../llm/train/trainer.ts";
+import type { Example } from "../../llm/train/example.ts";
 import { mixGroup, type Sequence } from "../tasks/pretrain_mix.ts";
 
 /** Where the stream stands: the next group of the mix. */

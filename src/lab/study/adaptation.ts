@@ -1,8 +1,9 @@
 /** Fits one adapter per person, all of them side by side in one bank, none of them feeling the others. */
 import { random } from "../../engine/random.ts";
 import type { AdapterBank } from "../../llm/models/graphs.ts";
+import type { Example } from "../../llm/train/example.ts";
 import { initializeAdapter } from "../../llm/train/initialize.ts";
-import type { Example, Trainer } from "../../llm/train/trainer.ts";
+import type { Trainer } from "../../llm/train/trainer.ts";
 import type { Item, Task } from "../tasks/types.ts";
 import { adapterPart } from "./adapters.ts";
 import type { Prompter } from "./prompting.ts";

@@ -66,7 +66,7 @@ export async function runOnce(choice: ProgramChoice): Promise<void> {
   } else {
     const trainer = await Trainer.open(training(file, choice));
     await loadWeights(trainer.engine, config, gguf);
-    await trainer.update([[{ tokens, weights: tokens.map(() => 1 / tokens.length), ...adapter }]], 0);
+    await trainer.update([[{ tokens, weights: tokens.map(() => 1 / tokens.length), ...adapter }]], 1e-6);
     await trainer.close();
   }
   await file.source.close();

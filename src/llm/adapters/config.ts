@@ -23,7 +23,8 @@ export const MODULES: Readonly<Record<Role, string>> = {
   down: "mlp.down_proj",
 };
 
-const BASE_KEY = "edgewise_base_sha256";
+/** Where the checksum of the base stands: in the tensors' metadata; earlier files have it in the configuration, where PEFT warns about it. */
+export const BASE_KEY = "edgewise_base_sha256";
 const RANK_MAX = 1024;
 
 /** Fields that say nothing about what the adapter computes, or nothing without another that is refused. */
@@ -61,7 +62,6 @@ export function formatConfig(config: LoraConfig, baseName: string | null): strin
     fan_in_fan_out: false,
     target_modules: config.roles.map((role) => MODULES[role].split(".")[1]),
     inference_mode: true,
-    ...(config.baseSha256 ? { [BASE_KEY]: config.baseSha256 } : {}),
   };
   return `${JSON.stringify(fields, null, 2)}\n`;
 }
@@ -84,7 +84,7 @@ export function parseConfig(text: string, file: string): LoraConfig {
   if (typeof loraAlpha !== "number" || !(loraAlpha > 0 && loraAlpha < Infinity))
     throw problem(`${shown("lora_alpha")}, must be a number above 0`);
   if (typeof useRslora !== "boolean") throw problem(`${shown("use_rslora")}, must be true or false`);
-  if (baseSha256 !== undefined && !/^[0-9a-f]{64}$/.test(String(baseSha256)))
+  if (baseSha256 !== undefined && !isSha256(baseSha256))
     throw problem(`${shown(BASE_KEY)}, must be 64 hexadecimal digits`);
   return {
     r: r as number,
@@ -93,6 +93,16 @@ export function parseConfig(text: string, file: string): LoraConfig {
     roles: parseTargets(fields.target_modules, problem),
     baseSha256: baseSha256 as string | undefined,
   };
+}
+
+export function isSha256(value: unknown): value is string {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+}
+
+/** `r 4, lora_alpha 8, use_rslora false, target_modules q_proj v_proj`: all that decides what the adapter computes. */
+export function settingsOf({ r, loraAlpha, useRslora, roles: own }: LoraConfig): string {
+  const modules = own.map((role) => MODULES[role].split(".")[1]).join(" ");
+  return `r ${r}, lora_alpha ${loraAlpha}, use_rslora ${useRslora}, target_modules ${modules}`;
 }
 
 type Problem = (rule: string) => InputError;

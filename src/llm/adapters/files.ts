@@ -1,23 +1,35 @@
 /** Adapters as the PEFT library keeps them: a directory with adapter_config.json and adapter_model.safetensors. */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { closest } from "fastest-levenshtein";
 import { fileDtypes } from "../../engine/dtypes/index.ts";
 import { InputError } from "../../errors.ts";
-import { writeFileAtomically } from "../files/atomic.ts";
+import { contentOf, prepareFile, removeLeftovers } from "../files/atomic.ts";
 import {
   readSafetensors,
   type Safetensors,
   type SafetensorsTensor,
-  writeSafetensors,
+  safetensorsContent,
 } from "../files/safetensors.ts";
 import { openFile } from "../files/source.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { type Adapter, type AdapterHalf, adapterHalves } from "./adapter.ts";
-import { formatConfig, MODULES, parseConfig } from "./config.ts";
+import {
+  BASE_KEY,
+  formatConfig,
+  isSha256,
+  type LoraConfig,
+  MODULES,
+  parseConfig,
+  settingsOf,
+} from "./config.ts";
 
 const CONFIG_FILE = "adapter_config.json";
 const TENSORS_FILE = "adapter_model.safetensors";
+/** What CONFIG_FILE was, while the adapter is replaced. */
+const REPLACED_FILE = "adapter_config.replaced.json";
+/** Metadata of the tensors: the text of CONFIG_FILE. */
+const CONFIG_KEY = "edgewise_adapter_config";
 
 /** The model that an adapter is for: its sizes, its checksum (see `baseChecksum`) and a name for messages. */
 export interface Base {
@@ -26,7 +38,10 @@ export interface Base {
   readonly name: string;
 }
 
-/** Makes or replaces the adapter in a directory. The configuration is written last: without it there is no adapter. */
+/**
+ * Makes or replaces the adapter in a directory. The tensors' metadata repeats the configuration, and the old one is out of the way before the
+ * new tensors are in: whenever the process is killed, the directory holds the old adapter or the new one, never a mixture.
+ */
 export async function writeAdapter(
   directory: string,
   { config, tensors }: Adapter,
@@ -35,17 +50,30 @@ export async function writeAdapter(
   await mkdir(directory, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
     throw new InputError(`adapter: ${directory}: cannot be made: ${error.code}`);
   });
-  await writeSafetensors(
-    path.join(directory, TENSORS_FILE),
-    adapterHalves(base.config, config.r, config.roles).map((half) => {
-      const values = tensors.get(half.name)!;
-      const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-      return { name: peftName(half), dtype: "F32", shape: half.shape, data };
-    }),
-    { format: "pt" }, // the PEFT library asks for it
+  const [configFile, tensorsFile, replaced] = [CONFIG_FILE, TENSORS_FILE, REPLACED_FILE].map((name) =>
+    path.join(directory, name),
   );
-  const text = formatConfig({ ...config, baseSha256: base.sha256 }, base.name);
-  await writeFileAtomically(path.join(directory, CONFIG_FILE), text);
+  const text = formatConfig(config, base.name);
+  const halves = adapterHalves(base.config, config.r, config.roles).map((half) => {
+    const values = tensors.get(half.name)!;
+    const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    requireFinite(directory, peftName(half), values);
+    return { name: peftName(half), dtype: "F32", shape: half.shape, data } as const;
+  });
+  // The PEFT library asks for the format.
+  const metadata = { format: "pt", [BASE_KEY]: base.sha256, [CONFIG_KEY]: text };
+  const newTensors = await prepareFile(tensorsFile, safetensorsContent(tensorsFile, halves, metadata));
+  const newConfig = await prepareFile(configFile, contentOf(text)).catch(async (error) => {
+    await newTensors.discard();
+    throw error;
+  });
+  await rename(configFile, replaced).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+  await newTensors.commit();
+  await newConfig.commit();
+  await rm(replaced, { force: true });
+  for (const file of [tensorsFile, configFile]) await removeLeftovers(file);
 }
 
 /**
@@ -57,21 +85,74 @@ export async function readAdapter(
   base: Base,
 ): Promise<{ adapter: Adapter; warning?: string }> {
   const file = path.join(directory, CONFIG_FILE);
-  const config = parseConfig(await readText(file), file);
-  if (config.baseSha256 !== undefined && config.baseSha256 !== base.sha256)
-    throw new InputError(
-      `adapter: ${directory}: was made for a base with sha256 ${config.baseSha256}, but ${base.name} has ${base.sha256}; use the model that it was trained on`,
-    );
-  const tensors = await readTensors(
-    path.join(directory, TENSORS_FILE),
-    adapterHalves(base.config, config.r, config.roles),
+  const text = await readText(file);
+  const beside = text === undefined ? undefined : parseConfig(text, file);
+  const { content, source } = await openTensors(directory, beside);
+  try {
+    const config = { ...configOf(directory, content, beside), ...checksumOf(directory, content, beside) };
+    if (config.baseSha256 !== undefined && config.baseSha256 !== base.sha256)
+      throw new InputError(
+        `adapter: ${directory}: was made for a base with sha256 ${config.baseSha256}, but ${base.name} has ${base.sha256}; use the model that it was trained on`,
+      );
+    const halves = adapterHalves(base.config, config.r, config.roles);
+    const tensors = await readTensors(path.join(directory, TENSORS_FILE), content, halves);
+    const warning = warningOf(directory, config, beside, base);
+    return { adapter: { config, tensors }, ...(warning && { warning }) };
+  } finally {
+    await source.close();
+  }
+}
+
+/** A directory without configuration holds an adapter only where a write was cut short. */
+async function openTensors(directory: string, beside: LoraConfig | undefined) {
+  const noConfig = new InputError(`adapter: ${path.join(directory, CONFIG_FILE)}: no such file`);
+  const source = await openFile(path.join(directory, TENSORS_FILE)).catch((error) => {
+    throw beside ? error : noConfig;
+  });
+  try {
+    const content = await readSafetensors(source);
+    if (!beside && !content.metadata.has(CONFIG_KEY)) throw noConfig;
+    return { content, source };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** The configuration in the directory, which must be that of the tensors where they say which it was. */
+function configOf(directory: string, { metadata }: Safetensors, beside: LoraConfig | undefined): LoraConfig {
+  const text = metadata.get(CONFIG_KEY);
+  if (text === undefined) return beside!;
+  const own = parseConfig(text, `${path.join(directory, TENSORS_FILE)}: metadata "${CONFIG_KEY}"`);
+  if (!beside || settingsOf(own) === settingsOf(beside)) return own;
+  throw new InputError(
+    `adapter: ${directory}: ${CONFIG_FILE} (${settingsOf(beside)}) is not that of ${TENSORS_FILE} (${settingsOf(own)}); put the file back that belongs to it, or write the adapter anew`,
   );
-  const adapter = { config, tensors };
-  if (config.baseSha256 !== undefined) return { adapter };
-  return {
-    adapter,
-    warning: `adapter: ${directory}: does not say for which base it was made; whether it is ${base.name} is not known`,
-  };
+}
+
+function checksumOf(
+  directory: string,
+  { metadata }: Safetensors,
+  beside: LoraConfig | undefined,
+): Pick<LoraConfig, "baseSha256"> {
+  const sha256 = metadata.get(BASE_KEY) ?? beside?.baseSha256;
+  if (sha256 === undefined || isSha256(sha256)) return { baseSha256: sha256 };
+  const file = path.join(directory, TENSORS_FILE);
+  throw new InputError(
+    `adapter: ${file}: metadata "${BASE_KEY}" is ${JSON.stringify(String(sha256).slice(0, 120))}, must be 64 hexadecimal digits`,
+  );
+}
+
+function warningOf(
+  directory: string,
+  { baseSha256 }: LoraConfig,
+  beside: LoraConfig | undefined,
+  base: Base,
+): string | undefined {
+  if (!beside)
+    return `adapter: ${directory}: ${CONFIG_FILE} is not there, because a write was cut short; its settings are taken from ${TENSORS_FILE}. Write the adapter anew before another program reads it`;
+  if (baseSha256 !== undefined) return undefined;
+  return `adapter: ${directory}: does not say for which base it was made; whether it is ${base.name} is not known`;
 }
 
 /** `base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight` */
@@ -79,34 +160,43 @@ function peftName({ layer, role, half }: AdapterHalf): string {
   return `base_model.model.model.layers.${layer}.${MODULES[role]}.lora_${half.toUpperCase()}.weight`;
 }
 
-async function readText(file: string): Promise<string> {
+/** undefined where there is no such file. */
+async function readText(file: string): Promise<string | undefined> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new InputError(
-      `adapter: ${file}: ${error.code === "ENOENT" ? "no such file" : `cannot be read: ${error.code}`}`,
-    );
+    if (error.code === "ENOENT") return undefined;
+    throw new InputError(`adapter: ${file}: cannot be read: ${error.code}`);
   });
-  return bytes.toString("utf8");
+  return bytes?.toString("utf8");
 }
 
-async function readTensors(file: string, halves: readonly AdapterHalf[]): Promise<Map<string, Float32Array>> {
-  const source = await openFile(file);
-  try {
-    const content = await readSafetensors(source);
-    const names = new Set(halves.map(peftName));
-    for (const name of content.tensors.keys())
-      if (!names.has(name))
-        throw new InputError(
-          `adapter: ${file}: tensor "${name.slice(0, 120)}" belongs to none of the target_modules`,
-        );
-    const tensors = new Map<string, Float32Array>();
-    for (const half of halves) {
-      const tensor = checkedTensor(file, content, half);
-      tensors.set(half.name, decode(tensor, await content.read(tensor)));
-    }
-    return tensors;
-  } finally {
-    await source.close();
+async function readTensors(
+  file: string,
+  content: Safetensors,
+  halves: readonly AdapterHalf[],
+): Promise<Map<string, Float32Array>> {
+  const names = new Set(halves.map(peftName));
+  for (const name of content.tensors.keys())
+    if (!names.has(name))
+      throw new InputError(
+        `adapter: ${file}: tensor "${name.slice(0, 120)}" belongs to none of the target_modules`,
+      );
+  const tensors = new Map<string, Float32Array>();
+  for (const half of halves) {
+    const tensor = checkedTensor(file, content, half);
+    const values = decode(tensor, await content.read(tensor));
+    requireFinite(file, tensor.name, values);
+    tensors.set(half.name, values);
   }
+  return tensors;
+}
+
+/** One such value makes every answer of the adapter NaN. */
+function requireFinite(place: string, name: string, values: Float32Array): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  throw new InputError(
+    `adapter: ${place}: tensor "${name}" holds ${values[at]} at ${at}, must be finite numbers; train it anew with a lower learning rate`,
+  );
 }
 
 function checkedTensor(file: string, { tensors }: Safetensors, half: AdapterHalf): SafetensorsTensor {

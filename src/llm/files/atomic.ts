@@ -13,6 +13,15 @@ export interface FileSink {
 const PARTIAL = ".partial";
 let written = 0;
 
+/** A new file that is whole, but still beside its place. */
+export interface PreparedFile {
+  readonly target: string;
+  /** Puts it into its place. */
+  commit(): Promise<void>;
+  /** Removes it, unless it is in its place. */
+  discard(): Promise<void>;
+}
+
 /**
  * Makes the file `target` of what `write` writes. Whatever goes wrong, in here or in `write`, nothing is left behind and a file that
  * was there before is as it was. Disk full, no permission and the like are InputErrors.
@@ -21,23 +30,41 @@ export async function writeAtomically(
   target: string,
   write: (sink: FileSink) => Promise<void>,
 ): Promise<void> {
+  const prepared = await prepareFile(target, write);
+  await prepared.commit();
+}
+
+/** The same, up to the rename: for several files that belong together. */
+export async function prepareFile(
+  target: string,
+  write: (sink: FileSink) => Promise<void>,
+): Promise<PreparedFile> {
   await refuseSpecial(target);
   const directory = path.dirname(target);
   const temporary = path.join(directory, `.${path.basename(target)}.${process.pid}.${written++}${PARTIAL}`);
+  const discard = () => rm(temporary, { force: true });
   let handle: FileHandle | undefined;
   try {
     handle = await open(temporary, "wx");
     await write(sinkOf(handle));
     await handle.sync();
     await handle.close();
-    await rename(temporary, target);
   } catch (error) {
     // A second close of a closed handle fails, and says nothing new.
     await handle?.close().catch(() => {});
-    if (handle !== undefined) await rm(temporary, { force: true });
+    if (handle !== undefined) await discard();
     throw explained(target, error);
   }
-  await syncDirectory(directory);
+  const commit = async () => {
+    try {
+      await rename(temporary, target);
+    } catch (error) {
+      await discard();
+      throw explained(target, error);
+    }
+    await syncDirectory(directory);
+  };
+  return { target, commit, discard };
 }
 
 /** A rename would put a plain file where a device or a pipe is. */
@@ -49,8 +76,13 @@ async function refuseSpecial(target: string): Promise<void> {
 
 /** A whole file at once. */
 export function writeFileAtomically(target: string, content: Uint8Array | string): Promise<void> {
+  return writeAtomically(target, contentOf(content));
+}
+
+/** What writes a content that is at hand. */
+export function contentOf(content: Uint8Array | string): (sink: FileSink) => Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  return writeAtomically(target, (sink) => sink.write(bytes));
+  return (sink) => sink.write(bytes);
 }
 
 /** Removes what writers of this file left behind that were killed. Nobody else may be writing it. */

@@ -7,7 +7,7 @@
  * no byte order mark, and no key twice in one object.
  */
 import { InputError } from "../../errors.ts";
-import { writeAtomically } from "./atomic.ts";
+import { type FileSink, writeAtomically } from "./atomic.ts";
 import { doubledKey } from "./doubled_key.ts";
 import type { FileSource } from "./source.ts";
 
@@ -154,12 +154,21 @@ function checkPlaces(tensors: SafetensorsTensor[], dataAt: number, size: number,
   if (end !== size) throw problem(`tensors end at byte ${end}, the file has ${size}`);
 }
 
-/** Writes a file atomically, tensors in the original library's order: wide dtypes first (so that all are aligned), then by name. */
+/** Writes a file atomically. */
 export function writeSafetensors(
   path: string,
   tensors: readonly SafetensorsToWrite[],
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  return writeAtomically(path, safetensorsContent(path, tensors, metadata));
+}
+
+/** What writes the file, with the tensors in the original library's order: wide dtypes first (so that all are aligned), then by name. */
+export function safetensorsContent(
+  path: string,
+  tensors: readonly SafetensorsToWrite[],
+  metadata: Readonly<Record<string, string>>,
+): (sink: FileSink) => Promise<void> {
   const ordered = [...tensors].sort(
     (a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || (a.name < b.name ? -1 : 1),
   );
@@ -180,8 +189,8 @@ export function writeSafetensors(
   const padded = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
   padded.set(json, 8);
-  return writeAtomically(path, async (sink) => {
+  return async (sink) => {
     await sink.write(padded);
     for (const { data } of ordered) await sink.write(data);
-  });
+  };
 }

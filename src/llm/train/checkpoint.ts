@@ -4,6 +4,7 @@
  * same losses, bit for bit.
  */
 import { createHash } from "node:crypto";
+import { fileDtypes } from "../../engine/dtypes/index.ts";
 import { InputError } from "../../errors.ts";
 import { removeLeftovers } from "../files/atomic.ts";
 import {
@@ -63,7 +64,7 @@ export async function loadCheckpoint(
     const names = stateNames(trainer);
     const tensors = names.map((name) => checkedTensor(path, file, trainer, name));
     const values: Uint8Array[] = [];
-    for (const tensor of tensors) values.push(await file.read(tensor));
+    for (const tensor of tensors) values.push(finite(path, tensor.name, await file.read(tensor)));
     trainer.restart();
     names.forEach((name, i) => {
       const { offset, bytes } = trainer.engine.place(name);
@@ -159,6 +160,14 @@ function isRecord(text: string | undefined): boolean {
   } catch {
     return false;
   }
+}
+
+function finite(path: string, name: string, values: Uint8Array): Uint8Array {
+  const at = fileDtypes.f32.firstNotFinite(values);
+  if (at < 0) return values;
+  throw new InputError(
+    `checkpoint: ${path}: tensor "${name}" holds NaN or an infinite number at ${at}; go on from an earlier checkpoint, or start anew`,
+  );
 }
 
 function checkedTensor(

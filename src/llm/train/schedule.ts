@@ -8,17 +8,20 @@ export interface Schedule {
   readonly learningRate: number;
   readonly type: SchedulerType;
   readonly warmupSteps: number;
-  /** Where `linear` and `cosine` reach 0. */
+  /** Steps of the run. `linear` and `cosine` would reach 0 at the one after the last, so that every step learns. */
   readonly maxSteps: number;
 }
 
-/** Learning rate of step 1, 2, …: linear warm-up, then constant or decay. */
+/**
+ * Learning rate of step 1, 2, …: linear warm-up, then constant or decay. After the warm-up the rates are those of `get_scheduler` in
+ * transformers 5.24; the warm-up is a step ahead of it, because its first step has the rate 0 and learns nothing.
+ */
 export function learningRateAt(
   step: number,
   { learningRate, type, warmupSteps, maxSteps }: Schedule,
 ): number {
   if (step <= warmupSteps) return (learningRate * step) / warmupSteps;
-  const left = Math.max(0, (maxSteps - step) / Math.max(1, maxSteps - warmupSteps));
   if (type === "constant") return learningRate;
+  const left = Math.max(0, (maxSteps + 1 - step) / Math.max(1, maxSteps - warmupSteps));
   return learningRate * (type === "linear" ? left : (1 + cos(Math.PI * (1 - left))) / 2);
 }

@@ -8,16 +8,7 @@ import { InputError } from "../../errors.ts";
 import { writeBatch } from "../batch.ts";
 import { type ModelSpec, type TrainOptions, trainGraph } from "../models/graphs.ts";
 import { STAGING_BYTES } from "../models/load.ts";
-
-/** One packed sequence: the model learns to predict tokens[i] (i ≥ 1) with weight weights[i]; weight 0 carries no loss. */
-export interface Example {
-  readonly tokens: ArrayLike<number>;
-  readonly weights: ArrayLike<number>;
-  /** Which adapter of the bank learns from it. */
-  readonly adapter?: number;
-  /** lora_alpha / r */
-  readonly scale?: number;
-}
+import { checkExample, type Example } from "./example.ts";
 
 export interface TrainerSetup {
   readonly model: ModelSpec;
@@ -109,14 +100,15 @@ export class Trainer {
   }
 
   /**
-   * Forward and backward over the micro-batches, then one step of the optimizer. Where it is aborted, or the loss or the gradient is not
-   * finite (InputError), parameters, moments and step are those from before.
+   * Forward and backward over the micro-batches, then one step of the optimizer. Where it is aborted, an example or the rate is refused, or
+   * the loss or the gradient is not finite (InputError), parameters, moments and step are those from before.
    */
   async update(
     microBatches: readonly (readonly Example[])[],
     learningRate: number,
     signal?: AbortSignal,
   ): Promise<StepResult> {
+    this.checkRate(learningRate);
     let [loss, weight, rows] = [0, 0, 0];
     for (const [index, examples] of microBatches.entries()) {
       const sums = await this.accumulate(examples, index, signal).catch((error) => {
@@ -146,6 +138,7 @@ export class Trainer {
 
   /** One step of the optimizer with the gradients so far, which it clears; returns their norm before clipping. Short, so never aborted. */
   async apply(learningRate: number): Promise<number> {
+    this.checkRate(learningRate);
     const slots = { rows: 0, step: this.step + 1, learning_rate: learningRate };
     if (this.setup.sideBySide) this.engine.f32("weight_sum")[0] = 1;
     try {
@@ -162,6 +155,15 @@ export class Trainer {
     return this.engine.close();
   }
 
+  /** The kernel's is a float32: what is 0 or infinite there is as useless as what is so here. */
+  private checkRate(learningRate: number): void {
+    const rate = Math.fround(learningRate);
+    if (rate > 0 && rate < Number.POSITIVE_INFINITY) return;
+    throw new InputError(
+      `train: step ${this.step + 1}: the learning rate is ${learningRate}, must be a finite number above 0; nothing was applied`,
+    );
+  }
+
   private write(examples: readonly Example[]): Omit<Accumulated, "loss"> {
     const { rows: limit, sequences: most } = this.engine.program.slots;
     const wanted = examples.reduce((sum, { tokens }) => sum + tokens.length - 1, 0);
@@ -169,6 +171,8 @@ export class Trainer {
       throw new InputError(
         `train: a micro-batch of ${examples.length} sequences and ${wanted} rows; the plan holds ${most} and ${limit}`,
       );
+    const { model, options } = this.setup;
+    for (const [number, example] of examples.entries()) checkExample(example, number, model, options.context);
     const batch = writeBatch(
       this.engine,
       examples.map(({ tokens, adapter, scale }) => ({
