@@ -203,6 +203,84 @@ describe("what a family does not compute is refused, with file, key and value", 
     expect(() => configFromGguf(file)).toThrow(/m\.gguf/);
   });
 
+  const neutral: [string, MetadataValue, MetadataValue][] = [
+    ["final_logit_softcapping", float32(0), float32(30)],
+    ["attn_logit_softcapping", float32(0), float32(50)],
+    ["logit_scale", float32(1), float32(0.5)],
+    ["residual_scale", float32(1), float32(0.5)],
+    ["embedding_scale", float32(1), float32(12)],
+    ["attention.scale", float32(0), float32(0.1)],
+    ["attention.clamp_kqv", float32(0), float32(8)],
+    ["attention.max_alibi_bias", float32(0), float32(8)],
+    ["attention.shared_kv_layers", uint32(0), uint32(1)],
+    ["attention.causal", { type: "bool", value: true }, { type: "bool", value: false }],
+    ["expert_count", uint32(0), uint32(8)],
+    ["expert_shared_count", uint32(0), uint32(1)],
+    ["rope.scaling.attn_factor", float32(1), float32(1.19)],
+    ["rope.scaling.yarn_attn_factor", float32(1), float32(2)],
+    ["rope.scaling.yarn_ext_factor", float32(0), float32(1)],
+    ["rope.dimension_count_swa", uint32(8), uint32(4)],
+  ];
+  test.each(neutral)("%s, but for the value that changes nothing", async (name, nothing, something) => {
+    for (const architecture of ["llama", "gemma3"]) {
+      const golden = architecture === "llama" ? "llama/untied" : "gemma3/tiny";
+      const config = configFromGguf(await header(golden));
+      const key = `${architecture}.${name}`;
+      expect(configFromGguf(await header(golden, of(key, nothing)))).toEqual(config);
+      const file = await header(golden, of(key, something));
+      expect(() => configFromGguf(file)).toThrow(`m.gguf: metadata "${key}" is ${something.value}; `);
+    }
+  });
+
+  test("a setting that nobody here has heard of", async () => {
+    const read = (key: string, value: MetadataValue) =>
+      header("llama/untied", of(key, value)).then(configFromGguf);
+    await expect(read("llama.attention.twist", float32(2))).rejects.toThrow(
+      'llama: m.gguf: metadata "llama.attention.twist" is 2; this setting is not known, and the model could answer wrongly without it',
+    );
+    await expect(
+      read("llama.gates", { type: "array", of: "float32", value: Float32Array.of(1, 2) }),
+    ).rejects.toThrow('"llama.gates" is an array of 2; this setting is not known');
+    await expect(read("llama.vision.block_count", uint32(2))).rejects.toThrow("is not known");
+    const config = configFromGguf(await header("llama/untied"));
+    expect(await read("general.attention.twist", float32(2))).toEqual(config);
+    expect(await read("gemma3.attention.twist", float32(2))).toEqual(config);
+  });
+
+  test("not what is known to be without effect (llama.cpp gives the same logits with each)", async () => {
+    const without: [string, MetadataValue][] = [
+      ["vocab_size", uint32(12)],
+      ["rope.scaling.original_context_length", uint32(32)],
+      ["rope.scaling.finetuned", { type: "bool", value: true }],
+      ["rope.scaling.yarn_beta_fast", float32(3)],
+      ["rope.scaling.yarn_beta_slow", float32(3)],
+      ["rope.scaling.yarn_log_multiplier", float32(0.5)],
+      ["expert_feed_forward_length", uint32(9)],
+      ["expert_gating_func", uint32(1)],
+      ["expert_weights_norm", { type: "bool", value: true }],
+      ["expert_weights_scale", float32(2)],
+      ["attention.layer_norm_epsilon", float32(0.1)],
+      ["pooling_type", uint32(1)],
+      ["tensor_data_layout", text("Meta AI original pth")],
+    ];
+    const keys = Object.fromEntries(without.map(([name, value]) => [`llama.${name}`, value]));
+    const config = configFromGguf(await header("llama/untied"));
+    expect(configFromGguf(await header("llama/untied", keys))).toEqual(config);
+    const none = { "llama.rope.scaling.type": text("none"), "llama.rope.scaling.factor": float32(4) };
+    expect(configFromGguf(await header("llama/untied", none))).toEqual(config);
+  });
+
+  test("not what Ollama writes for Gemma 3", async () => {
+    const keys = {
+      "gemma3.rope.freq_base": undefined,
+      "gemma3.rope.global.freq_base": float32(5000),
+      "gemma3.vision.block_count": uint32(27),
+      "gemma3.mm.tokens_per_image": uint32(256),
+    };
+    const config = configFromGguf(await header("gemma3/tiny"));
+    expect(configFromGguf(await header("gemma3/tiny", keys))).toEqual({ ...config, ropeBase: 5000 });
+  });
+
   test.each([
     ["llama/untied", { "blk.0.attn_q.bias": [16] }, '"blk.0.attn_q.bias" is a bias, and the family has none'],
     ["llama/untied", { "blk.1.attn_q_norm.weight": [8] }, '"blk.1.attn_q_norm.weight" is none of the family'],

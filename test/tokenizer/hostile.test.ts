@@ -44,6 +44,44 @@ const refusal = (metadata: ReturnType<typeof metadataOf>): string => {
   return "accepted";
 };
 
+describe("settings", () => {
+  it("that are not known are refused by name, and not those of other tokenizers", () => {
+    expect(refusal(byteLevel({ split_digits: true }))).toBe(
+      'tokenizer: test: metadata "tokenizer.ggml.split_digits" is not known, and tokens could be wrong without it',
+    );
+    expect(refusal(byteLevel({ suppress_tokens: Int32Array.of(1, 2) }))).toContain(
+      '"tokenizer.ggml.suppress_tokens" names 2 tokens; none is suppressed here',
+    );
+    expect(refusal(byteLevel({ suppress_tokens: new Int32Array(0) }))).toBe("accepted");
+    const others = {
+      padding_token_id: 3,
+      mask_token_id: 4,
+      add_sep_token: false,
+      remove_extra_whitespaces: true,
+    };
+    expect(refusal(byteLevel({ ...others, add_space_prefix: true, scores: new Float32Array(258) }))).toBe(
+      "accepted",
+    );
+    expect(refusal(sentencepiece({ ...others, pre: "default", merges: ["a b"] }))).toBe("accepted");
+    const wordpiece = (changes: Values) =>
+      metadataOf({ model: "bert", tokens: ["[UNK]", "a"], unknown_token_id: 0, ...changes });
+    expect(refusal(wordpiece({ "normalizer.lowercase": true }))).toBe("accepted");
+    expect(refusal(wordpiece({ "normalizer.lowercase": false }))).toContain(
+      '"tokenizer.ggml.normalizer.lowercase" is false, and is computed as true',
+    );
+  });
+
+  it("name several tokens that end an answer, as Ollama writes them", () => {
+    const tokenizer = Tokenizer.fromGguf(
+      byteLevel({ eos_token_id: 5, eos_token_ids: Int32Array.of(5, 256) }),
+    );
+    expect([...tokenizer.endTokens]).toEqual([5, 256]);
+    expect(refusal(byteLevel({ eos_token_ids: Int32Array.of(258) }))).toContain(
+      '"tokenizer.ggml.eos_token_ids" has 258, the vocabulary has 258 tokens',
+    );
+  });
+});
+
 describe("SentencePiece vocabularies", () => {
   it("are taken when they are whole", () => {
     const tokenizer = Tokenizer.fromGguf(sentencepiece({ add_space_prefix: false }));

@@ -61,6 +61,7 @@ export class Metadata {
   readonly file: string;
   /** Arrays of strings by key: `entries` gives them as JavaScript's own. */
   readonly #strings = new Map<string, StringList>();
+  readonly #asked = new Set<string>();
 
   constructor(file: string, entries: Iterable<readonly [string, MetadataValue]> = []) {
     this.file = file;
@@ -94,7 +95,7 @@ export class Metadata {
 
   /** A number of any numeric type; an integer beyond 2^53 is an error. */
   number(key: string, fallback?: number): number {
-    const entry = this.entries.get(key);
+    const entry = this.#entry(key);
     if (entry === undefined && fallback !== undefined) return fallback;
     const value = entry?.type === "array" ? undefined : entry?.value;
     if (typeof value === "number") return value;
@@ -112,7 +113,7 @@ export class Metadata {
   }
 
   string(key: string, fallback?: string): string {
-    const entry = this.entries.get(key);
+    const entry = this.#entry(key);
     if (entry === undefined && fallback !== undefined) return fallback;
     if (entry?.type === "string") return entry.value as string;
     throw this.#mismatch(key, "a string");
@@ -128,20 +129,21 @@ export class Metadata {
   }
 
   boolean(key: string, fallback?: boolean): boolean {
-    const entry = this.entries.get(key);
+    const entry = this.#entry(key);
     if (entry === undefined && fallback !== undefined) return fallback;
     if (entry?.type === "bool") return entry.value as boolean;
     throw this.#mismatch(key, "a bool");
   }
 
   strings(key: string): string[] {
-    const entry = this.entries.get(key);
+    const entry = this.#entry(key);
     if (entry?.type === "array" && entry.of === "string") return entry.value as string[];
     throw this.#mismatch(key, "an array of strings");
   }
 
   /** The same as UTF-8. */
   stringList(key: string): StringList {
+    this.#asked.add(key);
     return this.#strings.get(key) ?? StringList.of(this.strings(key));
   }
 
@@ -154,11 +156,26 @@ export class Metadata {
 
   /** An array of numbers of at most 32 bits, or of floats. */
   numbers(key: string): ArrayLike<number> {
-    const entry = this.entries.get(key);
+    const entry = this.#entry(key);
     if (entry?.type === "array" && !["string", "array", "bool", "uint64", "int64"].includes(entry.of)) {
       return entry.value as ArrayLike<number>;
     }
     throw this.#mismatch(key, "an array of numbers");
+  }
+
+  /** The value of any type. */
+  value(key: string): MetadataValue | undefined {
+    return this.#entry(key);
+  }
+
+  /** Keys that begin so, of which no getter was asked for the value: what nobody here has read. */
+  unread(prefix: string): string[] {
+    return this.keys().filter((key) => key.startsWith(prefix) && !this.#asked.has(key));
+  }
+
+  #entry(key: string): MetadataValue | undefined {
+    this.#asked.add(key);
+    return this.entries.get(key);
   }
 
   #mismatch(key: string, wanted: string): InputError {

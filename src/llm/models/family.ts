@@ -46,6 +46,8 @@ export interface Family {
   readonly ropeFactors: boolean;
   /** Tensors that a file may hold and that no text needs; any other that is not a weight is refused. */
   readonly ignored: readonly RegExp[];
+  /** Settings that a file may have and that no text needs, by what is behind the name of the architecture; settings.ts has those of all. */
+  readonly ignoredSettings?: RegExp;
 }
 
 /** By the name that GGUF has for the architecture. */

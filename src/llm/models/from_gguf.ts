@@ -5,26 +5,13 @@ import type { Gguf, GgufHeader, TensorInfo } from "../files/gguf.ts";
 import type { Metadata } from "../files/metadata.ts";
 import type { ModelConfig, WeightSpec } from "./config.ts";
 import { families, familyOf, modelWeights } from "./family.ts";
+import { checkSettings } from "./settings.ts";
 
 const SIZE_MAX = 1 << 24;
 const LAYERS_MAX = 1024;
+/** Where the file says none. */
+const ROPE_BASE = 10000;
 export const ROPE_FACTORS = "rope_freqs.weight";
-
-/**
- * Settings of models of the same architecture that would be computed otherwise, and the value that changes nothing: each is refused by
- * name, as a model that answers wrongly is worse than none.
- */
-const UNUSED: Readonly<Record<string, number>> = {
-  final_logit_softcapping: 0,
-  attn_logit_softcapping: 0,
-  expert_count: 0,
-  logit_scale: 1,
-  residual_scale: 1,
-  embedding_scale: 1,
-  "attention.scale": 0,
-  "attention.clamp_kqv": 0,
-  "attention.max_alibi_bias": 0,
-};
 
 /** `configFromGguf`, and what of the configuration stands in tensors: the factors of rotary frequencies. */
 export async function readConfig(gguf: Gguf): Promise<ModelConfig> {
@@ -62,7 +49,7 @@ export function configFromGguf({ metadata, tensors }: GgufHeader): ModelConfig {
     feedForward: size("feed_forward_length"),
     vocabulary: embedding.shape[0],
     context: size("context_length"),
-    ropeBase: metadata.number(`${architecture}.rope.freq_base`, 10000),
+    ropeBase: ropeBase(metadata, architecture),
     ...ropeScaling(metadata, architecture),
     eps: metadata.number(`${architecture}.attention.layer_norm_rms_epsilon`),
     tied: !tensors.has("output.weight"),
@@ -74,12 +61,17 @@ export function configFromGguf({ metadata, tensors }: GgufHeader): ModelConfig {
   return config;
 }
 
+/** The second key is in the files of Ollama. */
+function ropeBase(metadata: Metadata, architecture: string): number {
+  const global = metadata.number(`${architecture}.rope.global.freq_base`, ROPE_BASE);
+  return metadata.number(`${architecture}.rope.freq_base`, global);
+}
+
 /** Linear scaling of positions, under its present and its first key. */
 function ropeScaling(metadata: Metadata, architecture: string): Pick<ModelConfig, "ropeScaling"> {
   const key = `${architecture}.rope.scaling.type`;
   const type = metadata.string(key, "linear");
-  if (type === "none") return {};
-  if (type !== "linear")
+  if (type !== "linear" && type !== "none")
     throw new InputError(
       `${architecture}: ${metadata.file}: metadata "${key}" is "${type}"; rotary scaling of type linear is computed, or none`,
     );
@@ -89,7 +81,7 @@ function ropeScaling(metadata: Metadata, architecture: string): Pick<ModelConfig
     throw new InputError(
       `${architecture}: ${metadata.file}: metadata "${architecture}.rope.scaling.factor" is ${factor}; must be finite and above 0`,
     );
-  return factor === 0 || factor === 1 ? {} : { ropeScaling: factor };
+  return type === "none" || factor === 0 || factor === 1 ? {} : { ropeScaling: factor };
 }
 
 function checkSizes({ file }: Metadata, config: ModelConfig): void {
@@ -107,27 +99,6 @@ function checkSizes({ file }: Metadata, config: ModelConfig): void {
     `rope.freq_base is ${ropeBase}; must be finite and above 1`,
   );
   rule(Number.isFinite(eps) && eps > 0, `layer_norm_rms_epsilon is ${eps}; must be finite and above 0`);
-}
-
-/** Settings that all families share and that only one value of is computed. */
-function checkSettings(metadata: Metadata, config: ModelConfig): void {
-  const { architecture, headSize, context, window } = config;
-  const refused = (key: string, value: number, rule: string) =>
-    new InputError(`${architecture}: ${metadata.file}: metadata "${key}" is ${value}; ${rule}`);
-  for (const name of ["attention.value_length", "rope.dimension_count"]) {
-    const value = metadata.number(`${architecture}.${name}`, headSize);
-    if (value !== headSize)
-      throw refused(`${architecture}.${name}`, value, `must be the head size, ${headSize}`);
-  }
-  for (const [name, neutral] of Object.entries(UNUSED)) {
-    const key = `${architecture}.${name}`;
-    const value = metadata.number(key, neutral);
-    if (value !== neutral) throw refused(key, value, `what it asks for is not computed`);
-  }
-  const key = `${architecture}.attention.sliding_window`;
-  const stated = metadata.number(key, 0);
-  if (!window && stated && stated < context)
-    throw refused(key, stated, `this family has no windows, and the context is ${context}`);
 }
 
 /** Every weight with its shape, and nothing else that a forward pass would need. */

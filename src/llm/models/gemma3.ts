@@ -34,6 +34,7 @@ export const gemma3: Family = {
   ropeFactors: false,
   // The vision tower, where a file has it too: texts do without.
   ignored: [/^(v|mm)\./],
+  ignoredSettings: /^(vision|mm)\./,
 };
 
 function hidden(config: ModelConfig, wiring: Wiring): Value {
@@ -97,20 +98,20 @@ function normSpecs({ channels, headSize }: ModelConfig, layer: number) {
 function settings(file: Metadata, { layers, channels, heads }: ModelConfig): Partial<ModelConfig> {
   const scaled = layers === LAYERS_27B ? { attentionScale: 1 / Math.sqrt(channels / heads) } : {};
   const window = file.integer("gemma3.attention.sliding_window", 0, 2 ** 24, 0);
-  if (!window) return scaled;
+  const windowed = pattern(file, layers);
   const local = file.number("gemma3.rope.local.freq_base", ROPE_BASE_LOCAL);
   const ropeBaseLocal = file.number("gemma3.rope.freq_base_swa", local);
   if (!(Number.isFinite(ropeBaseLocal) && ropeBaseLocal > 1))
     throw new InputError(
       `gemma3: ${file.file}: rotary base of the windowed layers is ${ropeBaseLocal}; must be finite and above 1`,
     );
-  return { ...scaled, window, windowed: pattern(file, layers), ropeBaseLocal };
+  return window ? { ...scaled, window, windowed, ropeBaseLocal } : scaled;
 }
 
 /** Which layers have the window: every layer but each n-th, or as an array says. */
 function pattern(file: Metadata, layers: number): boolean[] {
   const key = "gemma3.attention.sliding_window_pattern";
-  const entry = file.entries.get(key);
+  const entry = file.value(key);
   if (entry?.type !== "array") {
     const period = file.integer(key, 1, 2 ** 24, PATTERN);
     return Array.from({ length: layers }, (_, layer) => isWindowed(layer, period));

@@ -71,14 +71,15 @@ export interface SpecialTokens {
   readonly ends: number[];
 }
 
-/** `tokenOf` is what the file says of a key (`eos`, `eot` …): a token, or NO_TOKEN. */
+/** `tokenOf` is what the file says of a key (`eos`, `eot` …): a token, or NO_TOKEN; `named` are further ends. */
 export function specialTokens(
   texts: TextIndex,
   fileTypes: Uint8Array,
   tokenOf: (...keys: string[]) => number,
+  named: readonly number[] = [],
 ): SpecialTokens {
   const types = fileTypes.slice();
-  const ends = new Set(["eos", "eot", "eom"].map((key) => tokenOf(key)));
+  const ends = new Set([...["eos", "eot", "eom"].map((key) => tokenOf(key)), ...named]);
   const control = (text: string, isEnd: boolean) => {
     const token = texts.find(utf8.encode(text));
     if (token < 0) return;

@@ -19,6 +19,7 @@ import type { ByteStrings } from "../files/byte_strings.ts";
 import type { Metadata } from "../files/metadata.ts";
 import type { StringList } from "../files/string_list.ts";
 import { mergeTwins, readMerges } from "./merges.ts";
+import { checkSettings } from "./settings.ts";
 import { specialTokens } from "./special_tokens.ts";
 import { TextIndex } from "./text_index.ts";
 import { hasSpace, tokenBytes } from "./token_bytes.ts";
@@ -86,7 +87,7 @@ export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
   const id = (...keys: string[]) => tokenId(metadata, keys, texts.length);
   const index = indexOf(metadata, texts);
   const fileTypes = readTypes(metadata, texts.length);
-  const { types, ends } = specialTokens(index, fileTypes, id);
+  const { types, ends } = specialTokens(index, fileTypes, id, endIds(metadata, texts.length));
   const tokens = readTokens(metadata, model, texts, types);
   checkLengths(metadata, tokens, types);
   const unknown = id("unknown");
@@ -95,7 +96,7 @@ export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
   const pre = model === "byte-level" ? readPreTokenizer(metadata) : { split: 0, addBos: true };
   const addEnd =
     metadata.has("tokenizer.ggml.add_sep_token") && wordpiece ? "add_sep_token" : "add_eos_token";
-  return {
+  const vocabulary: Vocabulary = {
     model,
     tokens,
     types,
@@ -116,6 +117,8 @@ export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
     endTokens: ends,
     unknown,
   };
+  checkSettings(metadata, wordpiece, (rule) => problem(metadata, rule));
+  return vocabulary;
 }
 
 function readModel(metadata: Metadata): Vocabulary["model"] {
@@ -252,6 +255,16 @@ function readPreTokenizer(metadata: Metadata): PreTokenizer {
   if (Object.hasOwn(PRE_TOKENIZERS, pre)) return PRE_TOKENIZERS[pre];
   const known = Object.keys(PRE_TOKENIZERS).join(", ");
   throw problem(metadata, `pre-tokenizer "${pre}" is not known; known are ${known}`);
+}
+
+/** Files of Ollama name several tokens that end an answer. */
+function endIds(metadata: Metadata, count: number): number[] {
+  const key = "tokenizer.ggml.eos_token_ids";
+  if (!metadata.has(key)) return [];
+  const ids = Array.from(metadata.numbers(key));
+  const bad = ids.find((id) => !(id >= 0 && id < count && Number.isInteger(id)));
+  if (bad === undefined) return ids;
+  throw problem(metadata, `"${key}" has ${bad}, the vocabulary has ${count} tokens`);
 }
 
 /** The first of the keys that the file has. Files say "none" by leaving the key out or by 2^32 − 1. */
