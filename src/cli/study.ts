@@ -17,6 +17,7 @@ interface Options {
   readonly resume?: boolean;
   readonly threads: number;
   readonly users?: number;
+  readonly memoryLimit?: number;
   readonly json?: boolean;
 }
 
@@ -46,6 +47,7 @@ function withOptions(command: Command, meaning: string, directory?: string): Com
     .option("--resume", "go on where an earlier run stopped; nothing finished is repeated")
     .addOption(shared.threads().default(Math.min(2, os.availableParallelism())))
     .option("--users <n>", "test users of each task, instead of the file's", whole(2, 100_000))
+    .addOption(shared.memoryLimit())
     .addOption(shared.json());
 }
 
@@ -55,13 +57,14 @@ function demoStudy({ users }: Options): Study {
 }
 
 async function run(study: Study, options: Options, mostUsers: number | undefined): Promise<void> {
-  const { out, resume = false, threads, json } = options;
+  const { out, resume = false, threads, memoryLimit, json } = options;
   const command = ["edgewise", ...process.argv.slice(2)].join(" ");
   const start = performance.now();
   let bar: ReturnType<typeof progressBar> | undefined;
   const outcome = await interruptible((signal) =>
     runStudy(study, out, {
       threads,
+      memoryLimit,
       mostUsers,
       command,
       resume,

@@ -57,7 +57,8 @@ export function compileScoring(setup: ScorerSetup): Program {
 
 export class Scorer {
   readonly engine: Engine;
-  private readonly context: number;
+  /** Longest sequence. */
+  readonly context: number;
   /** Rows that went through the model. */
   rows = 0;
 

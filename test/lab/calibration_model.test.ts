@@ -53,7 +53,7 @@ async function rowsOf(
     resume: false,
   });
   try {
-    await new StudyRunner(checked, results, { threads: 1, command: "test", retriever }).run();
+    await new StudyRunner(checked, results, { threads: 1, repeats: 2, command: "test", retriever }).run();
     return results.rows;
   } finally {
     results.close();

@@ -4,22 +4,31 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { Adaptation } from "../../src/lab/study/adaptation.ts";
+import { Prompter } from "../../src/lab/study/prompting.ts";
 import { Workbench } from "../../src/lab/study/workbench.ts";
 import { TASKS, task as taskByName } from "../../src/lab/tasks/index.ts";
 import { historyItems, type Item, type Task, testItems, type User } from "../../src/lab/tasks/types.ts";
+import { type ModelFile, openModel } from "../../src/llm/model_file.ts";
 import { Tokenizer } from "../../src/llm/tokenizer/tokenizer.ts";
 import { writeTinyModel } from "./tiny.ts";
 
 let folder: string;
+let file: ModelFile;
 let bench: Workbench;
+let prompter: Prompter;
 let tokenizer: Tokenizer;
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), "edgewise-canary-"));
-  bench = await Workbench.open(await writeTinyModel(folder), "f32", { threads: 1, people: 2 });
-  tokenizer = Tokenizer.fromGguf(bench.file.gguf.metadata);
+  file = await openModel(await writeTinyModel(folder));
+  const extent = { sequence: 160, rows: 400, sequences: 16, outputs: 400 };
+  const batches = new Map([[4, { people: 2, answering: extent, learning: extent }]]);
+  bench = new Workbench(file, "f32", { threads: 1, batches });
+  tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
+  prompter = new Prompter(tokenizer, file.config.context);
 });
 afterAll(async () => {
   await bench.close();
+  await file.source.close();
   rmSync(folder, { recursive: true });
 });
 afterEach(() => {
@@ -49,7 +58,7 @@ test.each(TASKS)("%s: a prompt shows the past, and of the query what is asked", 
     const history = historyItems(user, 8);
     const past = new Set(history.flatMap((item) => [asked(item), answered(item)]));
     for (const query of testItems(user)) {
-      const { prompt, shown } = bench.prompter.query(task, history, query, 4);
+      const { prompt, shown } = prompter.query(task, history, query, 4);
       const found = canaries(tokenizer.decode(prompt));
       expect(shown.length).toBeGreaterThan(0);
       expect(found.filter((canary) => !past.has(canary))).toEqual(query.input ? [asked(query)] : []);
@@ -62,9 +71,9 @@ test.each(TASKS)("%s: a prompt shows the past, and of the query what is asked", 
 async function batchesOf(task: Task, histories: readonly (readonly Item[])[], k: number): Promise<string[]> {
   const { trainer } = await bench.adapters(4);
   const update = vi.spyOn(trainer, "update");
-  const setup = { bank: bench.bank(4), alpha: 8, layers: bench.file.config.layers, seed: 1 };
-  const lessons = histories.map((history) => ({ history, k }));
-  await new Adaptation(trainer, bench.prompter, task, setup, lessons, [600]).until(0, () => {});
+  const setup = { bank: bench.bank(4), alpha: 8, layers: file.config.layers, seed: 1 };
+  const lessons = histories.map((history) => prompter.lessons(task, history, k));
+  await new Adaptation(trainer, setup, lessons, [600]).until(0, () => {});
   return update.mock.calls.flatMap(([batches]) =>
     batches.flat().map(({ tokens }) => tokenizer.decode(Array.from(tokens))),
   );

@@ -110,7 +110,7 @@ describe("a study on LaMP files, which lie beside the study file", () => {
   beforeAll(async () => {
     const out = path.join(folder, "out");
     const read = readStudy(path.join(folder, "study.yaml"), taskList);
-    await runStudy(read, out, { threads: 1, command: "test", resume: false });
+    await runStudy(read, out, { threads: 1, repeats: 2, command: "test", resume: false });
     rows = readRows(path.join(out, "results.jsonl"));
   });
   const of = (task: string) => rows.filter(({ settings }) => settings.task === task);
@@ -182,7 +182,7 @@ describe("items that are longer than the training budget, or than the context", 
     const out = path.join(folder, "long");
     const onMessage = (message: string) => messages.push(message);
     const read = readStudy(path.join(folder, "long.yaml"), taskList);
-    await runStudy(read, out, { threads: 1, command: "test", resume: false, onMessage });
+    await runStudy(read, out, { threads: 1, repeats: 2, command: "test", resume: false, onMessage });
     rows = readRows(path.join(out, "results.jsonl")).filter(({ settings }) => settings.method === "lora");
   });
 

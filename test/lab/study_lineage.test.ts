@@ -78,7 +78,8 @@ const study = () =>
     folder,
   );
 const writeFilms = (list: object[]) => writeFileSync(path.join(folder, "films.json"), JSON.stringify(list));
-const run = (resume: boolean) => runStudy(study(), directory, { threads: 1, command: "test", resume });
+const run = (resume: boolean) =>
+  runStudy(study(), directory, { threads: 1, repeats: 2, command: "test", resume });
 
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), "edgewise-lineage-"));

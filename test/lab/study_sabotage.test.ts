@@ -70,7 +70,7 @@ async function alarmsOf(...methods: Method[]): Promise<AlarmName[]> {
     resume: false,
   });
   try {
-    await new StudyRunner(study, results, { threads: 1, command: "test" }).run();
+    await new StudyRunner(study, results, { threads: 1, repeats: 2, command: "test" }).run();
     return findAlarms(gatherArms(results.rows)).map(({ name }) => name);
   } finally {
     results.close();

@@ -1,19 +1,13 @@
 /** Fits one adapter per person, all of them side by side in one bank, none of them feeling the others. */
 import { random } from "../../engine/random.ts";
 import type { AdapterBank } from "../../llm/models/graphs.ts";
-import type { Example } from "../../llm/train/example.ts";
+import { type Example, weightedTokens } from "../../llm/train/example.ts";
 import { initializeAdapter } from "../../llm/train/initialize.ts";
 import type { Trainer } from "../../llm/train/trainer.ts";
-import type { Item, Task } from "../tasks/types.ts";
+import type { Item } from "../tasks/types.ts";
 import { adapterPart } from "./adapters.ts";
-import type { Prompter } from "./prompting.ts";
-
-/** What one person's adapter learns from. */
-export interface Lesson {
-  readonly history: readonly Item[];
-  /** Items shown with each training item; 0: the item alone. */
-  readonly k: number;
-}
+import { STEP_TOKENS } from "./extent.ts";
+import type { Example as Lesson } from "./prompting.ts";
 
 /** A person's adapter at the step where it had seen the tokens of a level. */
 export interface Checkpoint {
@@ -41,13 +35,12 @@ export interface AdaptationSettings {
 /** Raised whenever the same items give another adapter than before: rows of different versions never stand side by side. */
 export const TRAINING_VERSION = 1;
 
-/** Tokens that each person's adapter learns from in one step, at least: whole items until there are so many. */
-export const STEP_TOKENS = 32;
 const LEARNING_RATE = 3e-3;
 const WARMUP_STEPS = 4;
 
-interface Learner extends Lesson {
-  queue: Item[];
+interface Learner {
+  readonly lessons: readonly Lesson[];
+  queue: Lesson[];
   epoch: number;
   tokens: number;
   stepTokens: number;
@@ -64,28 +57,22 @@ interface Learner extends Lesson {
  */
 export class Adaptation {
   private readonly trainer: Trainer;
-  private readonly prompter: Prompter;
-  private readonly task: Task;
   private readonly settings: AdaptationSettings;
   private readonly levels: readonly number[];
   private readonly learners: readonly Learner[];
 
-  /** `levels`: tokens at which checkpoints are taken, ascending. */
+  /** `lessons`: for each person the items to learn from. `levels`: tokens at which checkpoints are taken, ascending. */
   constructor(
     trainer: Trainer,
-    prompter: Prompter,
-    task: Task,
     settings: AdaptationSettings,
-    lessons: readonly Lesson[],
+    lessons: readonly (readonly Lesson[])[],
     levels: readonly number[],
   ) {
     this.trainer = trainer;
-    this.prompter = prompter;
-    this.task = task;
     this.settings = settings;
     this.levels = levels;
-    this.learners = lessons.map((lesson) => ({
-      ...lesson,
+    this.learners = lessons.map((own) => ({
+      lessons: own,
       queue: [],
       epoch: 0,
       tokens: 0,
@@ -107,20 +94,24 @@ export class Adaptation {
     onStep: (tokens: number) => void,
     signal?: AbortSignal,
   ): Promise<readonly Checkpoint[]> {
-    while (this.learners.some(({ checkpoints }) => checkpoints.length <= level)) {
-      const groups = this.learners.map((learner, adapter) =>
-        learner.checkpoints.length < this.levels.length ? this.next(learner, adapter) : [],
-      );
-      const step = this.trainer.step + 1;
-      const rate = LEARNING_RATE * Math.min(1, step / WARMUP_STEPS);
-      await this.trainer.update(this.microBatches(groups), rate, signal);
-      this.learners.forEach((learner, adapter) => {
-        while (learner.tokens >= this.levels[learner.checkpoints.length])
-          learner.checkpoints.push(this.checkpoint(learner, adapter));
-      });
-      onStep(groups.flat().reduce((sum, { tokens }) => sum + tokens.length, 0));
-    }
+    while (this.learners.some(({ checkpoints }) => checkpoints.length <= level))
+      onStep(await this.step(signal));
     return this.learners.map(({ checkpoints }) => checkpoints[level]);
+  }
+
+  /** One step of everybody who has not reached the last level; the tokens that were learned from. */
+  async step(signal?: AbortSignal): Promise<number> {
+    const groups = this.learners.map((learner, adapter) =>
+      learner.checkpoints.length < this.levels.length ? this.next(learner, adapter) : [],
+    );
+    const step = this.trainer.step + 1;
+    const rate = LEARNING_RATE * Math.min(1, step / WARMUP_STEPS);
+    await this.trainer.update(this.microBatches(groups), rate, signal);
+    this.learners.forEach((learner, adapter) => {
+      while (learner.tokens >= this.levels[learner.checkpoints.length])
+        learner.checkpoints.push(this.checkpoint(learner, adapter));
+    });
+    return groups.flat().reduce((sum, { tokens }) => sum + tokens.length, 0);
   }
 
   private checkpoint({ tokens, stepTokens, gap, learned, cut }: Learner, adapter: number): Checkpoint {
@@ -131,18 +122,16 @@ export class Adaptation {
 
   /** The learner's next items; their weights add up to 1. */
   private next(learner: Learner, adapter: number): Example[] {
-    const { history, k } = learner;
-    const taken: { tokens: readonly number[]; weights: readonly number[] }[] = [];
+    const taken: Lesson[] = [];
     let tokens = 0;
     while (tokens < STEP_TOKENS) {
-      const item = this.nextItem(learner);
-      const earlier = k > 0 ? history.filter(({ time }) => time < item.time) : [];
-      const example = this.prompter.example(this.task, earlier, item, k);
-      for (const { time } of example.shown) learner.gap = Math.min(learner.gap ?? Infinity, item.time - time);
-      learner.learned.add(item);
-      if (example.cut) learner.cut.add(item);
-      taken.push(example);
-      tokens += example.tokens.length;
+      const lesson = this.nextLesson(learner);
+      for (const { time } of lesson.shown)
+        learner.gap = Math.min(learner.gap ?? Infinity, lesson.item.time - time);
+      learner.learned.add(lesson.item);
+      if (lesson.cut) learner.cut.add(lesson.item);
+      taken.push(lesson);
+      tokens += lesson.tokens.length;
     }
     learner.tokens += tokens;
     learner.stepTokens = Math.max(learner.stepTokens, tokens);
@@ -157,11 +146,11 @@ export class Adaptation {
   }
 
   /** Every item once before any comes again, in a new order each time. */
-  private nextItem(learner: Learner): Item {
+  private nextLesson(learner: Learner): Lesson {
     if (!learner.queue.length) {
-      const { history } = learner;
-      const key = new Map(history.map((item, i) => [item, random(this.settings.seed, learner.epoch, i)]));
-      learner.queue = [...history].sort((a, b) => key.get(a)! - key.get(b)!);
+      const { lessons } = learner;
+      const key = new Map(lessons.map((lesson, i) => [lesson, random(this.settings.seed, learner.epoch, i)]));
+      learner.queue = [...lessons].sort((a, b) => key.get(a)! - key.get(b)!);
       learner.epoch++;
     }
     return learner.queue.pop()!;
@@ -169,18 +158,20 @@ export class Adaptation {
 
   /** Learners' examples in as few batches as they fit into; those of one learner are never parted, or sums would be rounded otherwise. */
   private microBatches(groups: readonly (readonly Example[])[]): Example[][] {
-    const { rows, sequences } = this.trainer.engine.program.slots;
+    const { rows, sequences, outputs } = this.trainer.engine.program.slots;
     const batches: Example[][] = [[]];
-    let used = 0;
+    let [used, learned] = [0, 0];
     for (const group of groups) {
       const size = group.reduce((sum, { tokens }) => sum + tokens.length - 1, 0);
+      const weighted = group.reduce((sum, example) => sum + weightedTokens(example), 0);
       const batch = batches[batches.length - 1];
-      if (used + size > rows || batch.length + group.length > sequences) {
+      if (used + size > rows || learned + weighted > outputs || batch.length + group.length > sequences) {
         batches.push([...group]);
-        used = size;
+        [used, learned] = [size, weighted];
       } else {
         batch.push(...group);
         used += size;
+        learned += weighted;
       }
     }
     return batches;

@@ -1,31 +1,29 @@
 /** How long a study will take on this machine: tokens of one person, times people, over the measured rates. */
-import { testItems } from "../tasks/types.ts";
 import type { Cell } from "./cells.ts";
-import { historyOf, type StudyTask } from "./cohort.ts";
+import type { StudyTask } from "./cohort.ts";
 import { evaluatedTokens } from "./evaluation.ts";
+import type { Materials } from "./materials.ts";
+import type { Rates } from "./rates.ts";
 import { isBaseline, retrieves, trains } from "./settings.ts";
-import type { Rates, Workbench } from "./workbench.ts";
 
 export class Estimate {
   private readonly rates: Rates;
-  private readonly bench: Workbench;
+  private readonly materials: Materials;
   private readonly tokens = new Map<string, number>();
 
-  constructor(bench: Workbench, rates: Rates) {
-    this.bench = bench;
+  constructor(materials: Materials, rates: Rates) {
+    this.materials = materials;
     this.rates = rates;
   }
 
   /** Seconds to evaluate one person in this cell. */
-  evaluation({ settings }: Cell, { task, people }: StudyTask): number {
+  evaluation({ settings }: Cell, task: StudyTask): number {
     if (isBaseline(settings.method)) return 0;
     const k = retrieves(settings.method) ? settings.k : 0;
     const key = [settings.task, settings.h, k, trains(settings.method)].join();
     let tokens = this.tokens.get(key);
     if (tokens === undefined) {
-      const [person] = people;
-      const { items } = historyOf(person, { history: "own", h: settings.h });
-      const queries = testItems(person.user).map((item) => this.bench.prompter.query(task, items, item, k));
+      const queries = this.materials.queriesOf(task, { ...settings, history: "own" }, task.people[0]);
       tokens = queries.reduce((sum, query) => sum + evaluatedTokens(query, trains(settings.method)), 0);
       this.tokens.set(key, tokens);
     }

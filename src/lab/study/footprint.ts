@@ -2,90 +2,112 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { asset } from "../../engine/host/assets.ts";
+import { processMemory } from "../../llm/memory/process_memory.ts";
 import { type ModelFile, openModel } from "../../llm/model_file.ts";
-import { loadWeights, weightDtypes } from "../../llm/models/load.ts";
-import { compileScoring, Scorer, type ScorerSetup } from "../../llm/score.ts";
-import { compileTraining, defaultAdamW, Trainer, type TrainerSetup } from "../../llm/train/trainer.ts";
-import { ADAPTED_ROLES } from "./adapters.ts";
+import { loadWeights } from "../../llm/models/load.ts";
+import { compileScoring, Scorer } from "../../llm/score.ts";
+import { Tokenizer } from "../../llm/tokenizer/tokenizer.ts";
+import { compileTraining, Trainer } from "../../llm/train/trainer.ts";
+import { type Extent, rounded } from "./extent.ts";
+import { type ProgramChoice, scoring, training } from "./programs.ts";
 import type { Row } from "./row.ts";
-import type { Compression } from "./settings.ts";
 
-/** One program: of scoring, or of training an adapter of this rank (0: no adapter). */
-export interface ProgramChoice {
+/** One program of one person. */
+interface Errand extends ProgramChoice {
   readonly model: string;
-  readonly compression: Compression;
-  readonly rank: number;
-  readonly threads: number;
   readonly kind: "score" | "train";
+  readonly extent: Extent;
 }
 
-/** Sequences of a batch: a few short items to learn from, or the options of a question. */
-const SEQUENCES = 32;
-
-/**
- * Bytes of the larger of a cell's two programs, as planned and as the resident peak of a process that does nothing but run it once. Both
- * are those of one person alone, with batches of one context; Node itself is part of the measured ones.
- */
-export async function footprint(
-  file: ModelFile,
-  { compression, rank, threads }: Pick<ProgramChoice, "compression" | "rank" | "threads">,
-): Promise<Omit<Row["memory"], "model_bytes">> {
-  const choice = { model: file.path, compression, rank, threads };
-  const kinds = rank ? (["score", "train"] as const) : (["score"] as const);
-  const programs = kinds.map((kind) => ({ kind, bytes: plannedBytes(file, { ...choice, kind }) }));
-  const largest = programs.reduce((a, b) => (b.bytes > a.bytes ? b : a));
-  return {
-    predicted_peak_bytes: largest.bytes,
-    measured_peak_bytes: await peakBytes({ ...choice, kind: largest.kind }),
-  };
+export interface Needs {
+  readonly answering: Extent;
+  /** Where something is trained. */
+  readonly learning?: Extent;
 }
 
-function plannedBytes(file: ModelFile, choice: ProgramChoice): number {
-  const { memory } =
-    choice.kind === "score" ? compileScoring(scoring(file, choice)) : compileTraining(training(file, choice));
-  return memory.total;
+/** Footprints of one model at one compression; each program is measured once. */
+export class Footprints {
+  private readonly known = new Map<string, Promise<Row["memory"]>>();
+  private readonly file: ModelFile;
+
+  constructor(file: ModelFile) {
+    this.file = file;
+  }
+
+  /**
+   * The larger of a person's two programs, for what they are the longest of, rounded up: as planned, as predicted for a process that holds
+   * nothing else, and as the resident peak of such a process.
+   */
+  of(choice: Omit<ProgramChoice, "people">, { answering, learning }: Needs): Promise<Row["memory"]> {
+    const common = { ...choice, people: 1, model: this.file.path };
+    const errands: Errand[] = [{ ...common, kind: "score", extent: rounded(answering) }];
+    if (learning) errands.push({ ...common, kind: "train", extent: rounded(learning) });
+    const key = JSON.stringify(errands);
+    let footprint = this.known.get(key);
+    if (!footprint) this.known.set(key, (footprint = this.measure(errands)));
+    return footprint;
+  }
+
+  private async measure(errands: readonly Errand[]): Promise<Row["memory"]> {
+    const programs = errands.map((errand) => ({ errand, program: compiled(this.file, errand) }));
+    const { errand, program } = programs.reduce((a, b) =>
+      b.program.memory.total > a.program.memory.total ? b : a,
+    );
+    return {
+      model_bytes: program.memory.constants,
+      program_bytes: program.memory.total,
+      predicted_peak_bytes: processMemory(program, { header: this.file.gguf }).total,
+      measured_peak_bytes: await peakBytes(errand),
+    };
+  }
 }
 
-async function peakBytes(choice: ProgramChoice): Promise<number> {
+function compiled(file: ModelFile, errand: Errand) {
+  const { extent } = errand;
+  return errand.kind === "score"
+    ? compileScoring(scoring(file, errand, extent))
+    : compileTraining(training(file, errand, extent));
+}
+
+async function peakBytes(errand: Errand): Promise<number> {
   const program = asset("src/lab/study/footprint_process.js");
-  const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(choice)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(errand)]);
   return Number(stdout);
 }
 
 /** Opens the program, fills it with the model's weights and runs it once at its full size. */
-export async function runOnce(choice: ProgramChoice): Promise<void> {
-  const file = await openModel(choice.model);
+export async function runOnce(errand: Errand): Promise<void> {
+  const file = await openModel(errand.model);
   const { config, gguf } = file;
-  const tokens = Array<number>(config.context).fill(0);
-  const adapter = choice.rank ? { adapter: 0, scale: 1 } : {};
-  if (choice.kind === "score") {
-    const scorer = await Scorer.open(scoring(file, choice));
+  const { kind, extent, rank } = errand;
+  Tokenizer.fromGguf(gguf.metadata);
+  const adapter = rank ? { adapter: 0, scale: 1 } : {};
+  if (kind === "score") {
+    const scorer = await Scorer.open(scoring(file, errand, extent));
     await loadWeights(scorer.engine, config, gguf);
+    const tokens = Array<number>(extent.sequence).fill(0);
     await scorer.continuations([{ tokens, from: tokens.length - 1, ...adapter }]);
     await scorer.close();
   } else {
-    const trainer = await Trainer.open(training(file, choice));
+    const trainer = await Trainer.open(training(file, errand, extent));
     await loadWeights(trainer.engine, config, gguf);
-    await trainer.update([[{ tokens, weights: tokens.map(() => 1 / tokens.length), ...adapter }]], 1e-6);
+    await trainer.update([filling(extent).map((example) => ({ ...example, ...adapter }))], 1e-6);
     await trainer.close();
   }
   await file.source.close();
 }
 
-function specOf(file: ModelFile, { compression, rank }: ProgramChoice) {
-  const bank = rank ? { rank, roles: ADAPTED_ROLES, adapters: 1 } : undefined;
-  return { config: file.config, dtype: weightDtypes(file.gguf, compression), bank };
-}
-
-function scoring(file: ModelFile, choice: ProgramChoice): ScorerSetup {
-  const { context } = file.config;
-  const sizes = { rows: context, sequences: SEQUENCES, outputs: SEQUENCES, context };
-  return { model: specOf(file, choice), ...sizes, threads: choice.threads };
-}
-
-function training(file: ModelFile, choice: ProgramChoice): TrainerSetup {
-  const { context } = file.config;
-  const options = { ...defaultAdamW, maxNorm: 0, context, full: false };
-  const sizes = { rows: context, sequences: SEQUENCES };
-  return { model: specOf(file, choice), options, ...sizes, threads: choice.threads, sideBySide: true };
+/** Sequences that fill a step to its last row, as many of its tokens learned as there may be. */
+function filling({ rows, sequence, outputs }: Extent) {
+  const examples = [];
+  let learned = 0;
+  for (let used = 0; used < rows; ) {
+    const length = Math.min(sequence, rows - used + 1);
+    const weights = Array.from({ length }, (_, i) =>
+      i > 0 && learned < outputs && ++learned ? 1 / outputs : 0,
+    );
+    examples.push({ tokens: Array<number>(length).fill(0), weights });
+    used += length - 1;
+  }
+  return examples;
 }

@@ -19,6 +19,7 @@ export interface Query {
 
 /** A training sequence, with what was shown in it; tokens of weight 0 carry no loss. */
 export interface Example {
+  readonly item: Item;
   readonly shown: readonly Item[];
   readonly tokens: readonly number[];
   readonly weights: readonly number[];
@@ -75,7 +76,16 @@ export class Prompter {
     const asked = [...this.start, ...before.slice(this.start.length + missing)];
     const told = whole.slice(0, this.context - asked.length);
     const weights = [...asked.map(() => 0), ...told.map(() => 1)];
-    return { shown, tokens: [...asked, ...told], weights, cut: missing > 0 || told.length < whole.length };
+    const cut = missing > 0 || told.length < whole.length;
+    return { item, shown, tokens: [...asked, ...told], weights, cut };
+  }
+
+  /** Every item of a history as something to learn from, each with up to k of those before it. */
+  lessons(task: Task, history: readonly Item[], k: number): Example[] {
+    return history.map((item) => {
+      const earlier = k > 0 ? history.filter(({ time }) => time < item.time) : [];
+      return this.example(task, earlier, item, k);
+    });
   }
 
   /** The prompt with as many of the retrieved items as leave room for an answer of this length. */

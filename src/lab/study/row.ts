@@ -9,6 +9,7 @@ export const FORMAT = 2 as const;
 
 const count = z.int().min(0);
 const seconds = z.number().min(0);
+const quartiles = z.tuple([seconds, seconds]);
 const share = z.number().min(0).max(1);
 
 /** The main measure first, the data set's own beside it. */
@@ -36,22 +37,31 @@ const cost = z.strictObject({
   /** Tokens that went through the backward pass; 0 where nothing is trained. */
   trained_tokens: count,
   evaluated_tokens: count,
-  /** From tokens and the rates of the serial timing pass, not from the wall clock of the parallel run. */
+  /**
+   * What one person's own machine takes, from tokens and the median rate of the timing pass, not from the wall clock of the shared run;
+   * the quartiles of its turns beside it.
+   */
   training_seconds: seconds,
+  training_seconds_quartiles: quartiles,
   evaluation_seconds: seconds,
+  evaluation_seconds_quartiles: quartiles,
   training_tokens_per_second: z.number().min(0),
   evaluation_tokens_per_second: z.number().min(0),
+  /** The timing pass: threads, turns of each kind of work, and the mean number of cores that other processes kept busy meanwhile. */
+  timing: z.strictObject({ threads: count, repeats: count, others: z.number().min(0).nullable() }),
 });
 
 const memory = z.strictObject({
   /** Packed weights alone. */
   model_bytes: count,
+  /** Linear memory of the larger program of the cell (training or answering) for one person alone: exact, before anything is allocated. */
+  program_bytes: count,
   /**
-   * The larger program of the cell (training or answering) for one person alone, as planned before anything is allocated: what that
-   * person's machine needs. The study itself serves many at once and takes more.
+   * Of a process that runs this program: what that person's machine needs, for the longest of the cell's sequences. The study itself
+   * serves many at once and takes more.
    */
   predicted_peak_bytes: count,
-  /** Resident peak of a process that runs this program once, Node itself included; null for a baseline. */
+  /** Resident peak of a process that runs this program once; null for a baseline. */
   measured_peak_bytes: count.nullable(),
 });
 

@@ -1,33 +1,49 @@
 /** Runs the cells of a study that have no row yet: model by model, compression by compression, all people of a cell in shared batches. */
+import os from "node:os";
 import type { RetrieverName } from "../rag/retrievers.ts";
 import { BASELINES } from "../tasks/baselines.ts";
-import { type Item, isPassage, type Task, testItems } from "../tasks/types.ts";
+import { type Item, isPassage, testItems } from "../tasks/types.ts";
 import { Adaptation, type Checkpoint } from "./adaptation.ts";
 import { adapterAudit, handOver } from "./adapters.ts";
+import { busyMessage } from "./busy.ts";
 import { type Cell, expand, trainingRuns } from "./cells.ts";
 import { bayesBounds, cohort, historyOf, type Person, type StudyTask, studyTask } from "./cohort.ts";
 import { Estimate, longestCheckpoints, secondsPerPerson } from "./estimate.ts";
 import { evaluate, evaluateBaseline, type Outcome } from "./evaluation.ts";
+import { Footprints } from "./footprint.ts";
 import type { Query } from "./prompting.ts";
 import { provenance } from "./provenance.ts";
 import { measureRates } from "./rates.ts";
 import type { Results } from "./results.ts";
 import { itemDigest, makeRow, type Row } from "./row.ts";
 import {
-  COMPRESSIONS,
   type Compression,
+  cellKey,
   describe,
   isBaseline,
-  retrieves,
   rowKey,
   type Settings,
   trains,
 } from "./settings.ts";
-import { declaredDigest, modelPaths, type Study, studyDigest } from "./study_file.ts";
-import { type Rates, Workbench } from "./workbench.ts";
+import { declaredDigest, type Study, studyDigest } from "./study_file.ts";
+import {
+  type Assignment,
+  assignments,
+  closeSubjects,
+  type Job,
+  needsOf,
+  openSubjects,
+  type Subject,
+} from "./subjects.ts";
+import { type Rate, type Timing, timeCells } from "./timing.ts";
+import { Workbench } from "./workbench.ts";
 
 export interface RunOptions {
   readonly threads: number;
+  /** Bytes that the process may take; default: the limit of its control group, if there is one. */
+  readonly memoryLimit?: number;
+  /** Turns of the timing pass; default 7. */
+  readonly repeats?: number;
   /** Test users of each task, or, with a time budget, the most that it may allow; default: the study file's number. */
   readonly mostUsers?: number;
   /** default: bm25. Another one is for calibration. */
@@ -38,12 +54,6 @@ export interface RunOptions {
   /** Seconds of work done and in all, by the rates of the timing pass, and what is at work now. */
   onProgress?(done: number, total: number, label: string): void;
   onMessage?(message: string): void;
-}
-
-/** A cell with the people who have no row of it yet. */
-interface Job {
-  readonly cell: Cell;
-  readonly people: readonly Person[];
 }
 
 export class StudyRunner {
@@ -70,38 +80,65 @@ export class StudyRunner {
 
   /** Runs everything that is missing. After an abort what is finished stays in the results. */
   async run(): Promise<void> {
-    for (const [model, path] of modelPaths(this.study))
-      for (const compression of COMPRESSIONS) {
-        const own = ({ settings }: Cell) => settings.model === model && settings.compression === compression;
-        if (this.jobs().some(({ cell }) => own(cell))) await this.runModel(path, compression, own);
-      }
+    const jobs = this.jobs();
+    const subjects = await openSubjects(this.study, jobs, this.options.retriever);
+    try {
+      await this.runAssigned(assignments(subjects, jobs, this.taskOfCell, this.options));
+    } finally {
+      await closeSubjects(subjects);
+    }
     this.runBaselines();
   }
 
-  private async runModel(
-    path: string,
-    compression: Compression,
-    own: (cell: Cell) => boolean,
-  ): Promise<void> {
-    const { threads, retriever } = this.options;
-    const people = this.users + this.study.dev_users;
-    const bench = await Workbench.open(path, compression, { threads, people, retriever });
+  private async runAssigned(assigned: readonly Assignment[]): Promise<void> {
+    const { threads, onMessage } = this.options;
+    const timing = await timeCells(assigned, this.taskOfCell, this.options);
+    const busy = busyMessage({ threads, others: timing.others, cores: os.cpus().length });
+    if (busy) onMessage?.(`times: ${busy}`);
+    for (const one of assigned) await this.runAssignment(one, timing);
+  }
+
+  private async runAssignment({ subject, compression, batches, ...all }: Assignment, timing: Timing) {
+    const { threads, signal } = this.options;
+    const bench = new Workbench(subject.file, compression, { threads, batches });
     try {
-      const training = this.cells.some(({ settings }) => trains(settings.method));
-      const rates = await measureRates(bench, training, this.options.signal);
-      if (!this.estimate) this.plan(new Estimate(bench, rates));
-      const jobs = this.jobs().filter(({ cell }) => own(cell));
+      if (!this.estimate) {
+        const rates = await measureRates(bench, [...batches.keys()], signal);
+        this.plan(new Estimate(subject.materials, rates));
+      }
+      const keys = new Set(all.jobs.map(({ cell }) => cell.key));
+      const jobs = this.jobs().filter(({ cell }) => keys.has(cell.key));
+      // No program is open meanwhile: the processes that are measured have the machine's memory.
+      await bench.close();
+      const memory = await this.footprintsOf(subject, compression, jobs);
+      const means = { subject, bench, timing, memory };
       for (const job of jobs.filter(({ cell }) => !trains(cell.settings.method)))
-        await this.runUntrained(bench, rates, job);
+        await this.runUntrained(means, job);
       for (const cells of trainingRuns(jobs.map(({ cell }) => cell)))
         await this.runTraining(
-          bench,
-          rates,
+          means,
           cells.map((cell) => jobs.find((job) => job.cell === cell)!),
         );
     } finally {
       await bench.close();
     }
+  }
+
+  /** By key of the cell, for the longest of all its people. */
+  private async footprintsOf(
+    subject: Subject,
+    compression: Compression,
+    jobs: readonly Job[],
+  ): Promise<ReadonlyMap<string, Row["memory"]>> {
+    const { threads } = this.options;
+    const footprints = new Footprints(subject.file);
+    const memory = new Map<string, Row["memory"]>();
+    for (const { cell } of jobs) {
+      const { rank } = cell.settings;
+      const needs = needsOf(subject, [{ cell, people: this.peopleOf(cell) }], this.taskOfCell);
+      memory.set(cell.key, await footprints.of({ compression, rank, threads }, needs));
+    }
+    return memory;
   }
 
   /** As many users as the time budget allows; a run that goes on keeps the number that it began with. */
@@ -110,13 +147,7 @@ export class StudyRunner {
     this.estimate = estimate;
     if (study.time_budget !== undefined && this.results.rows.length === 0) {
       const seconds = (counts: (cell: Cell) => boolean) =>
-        secondsPerPerson(
-          estimate,
-          this.cells,
-          trainingRuns(this.cells),
-          (cell) => this.taskOf(cell.settings),
-          counts,
-        );
+        secondsPerPerson(estimate, this.cells, trainingRuns(this.cells), this.taskOfCell, counts);
       const left = BUDGET_SHARE * study.time_budget - study.dev_users * seconds(({ dev }) => dev);
       const affordable = Math.floor(left / seconds(() => true));
       this.users = Math.max(USERS_MIN, Math.min(this.users, affordable));
@@ -165,47 +196,52 @@ export class StudyRunner {
             historyOf(person, cell.settings).items,
             testItems(person.user),
           );
-          return this.row(cell.settings, person, outcome, {});
+          return this.row(cell.settings, person, outcome);
         }),
         cell,
       );
     }
   }
 
-  private async runUntrained(bench: Workbench, rates: Rates, { cell, people }: Job): Promise<void> {
+  private async runUntrained(means: Means, { cell, people }: Job): Promise<void> {
     const { settings } = cell;
-    const { task } = this.taskOf(settings);
-    const sittings = people.map((person) => ({ queries: queriesOf(bench, task, settings, person) }));
-    const outcomes = await evaluate(bench.scorer, task, sittings, this.options.signal);
-    const memory = await bench.memory(0);
+    const task = this.taskOf(settings);
+    const { materials } = means.subject;
+    const sittings = people.map((person) => ({ queries: materials.queriesOf(task, settings, person) }));
+    const scorer = await means.bench.scorer();
+    const outcomes = await evaluate(scorer, task.task, sittings, this.options.signal);
     this.append(
       people.map((person, i) =>
-        this.row(settings, person, outcomes[i], { bench, rates, memory, queries: sittings[i].queries }),
+        this.row(settings, person, outcomes[i], { ...means, queries: sittings[i].queries }),
       ),
       cell,
     );
   }
 
-  /** One training run with its checkpoints; the jobs differ in training tokens only. */
-  private async runTraining(bench: Workbench, rates: Rates, jobs: readonly Job[]): Promise<void> {
+  /** Training runs with their checkpoints, as many people at once as the bank holds; the jobs differ in training tokens only. */
+  private async runTraining(means: Means, jobs: readonly Job[]): Promise<void> {
     const [{ settings }] = jobs.map(({ cell }) => cell);
-    const { task } = this.taskOf(settings);
     const people = this.peopleOf(jobs[0].cell).filter((person) =>
       jobs.some((job) => job.people.includes(person)),
     );
-    const { method, rank, alpha, k, seed } = settings;
-    const adapters = await bench.adapters(rank);
+    const { adapters } = means.bench.bank(settings.rank);
+    for (let first = 0; first < people.length; first += adapters)
+      await this.trainTogether(means, jobs, people.slice(first, first + adapters));
+  }
+
+  private async trainTogether(means: Means, jobs: readonly Job[], people: readonly Person[]): Promise<void> {
+    const { subject, bench } = means;
+    const [{ settings }] = jobs.map(({ cell }) => cell);
+    const { rank, alpha, seed } = settings;
+    const task = this.taskOf(settings);
+    const { materials } = subject;
+    const { trainer, scorer } = await bench.adapters(rank);
     const bank = bench.bank(rank);
-    const { layers } = bench.file.config;
-    const lessons = people.map((person) => ({
-      history: historyOf(person, settings).items,
-      k: method === "rag+lora-trained" ? k : 0,
-    }));
+    const { layers } = subject.file.config;
+    const lessons = people.map((person) => materials.lessonsOf(task, settings, person));
     const levels = jobs.map(({ cell }) => cell.settings.training_tokens);
-    const setup = { bank, alpha, layers, seed };
-    const run = new Adaptation(adapters.trainer, bench.prompter, task, setup, lessons, levels);
-    const memory = await bench.memory(rank);
-    const { engine } = adapters.scorer;
+    const run = new Adaptation(trainer, { bank, alpha, layers, seed }, lessons, levels);
+    const { engine } = scorer;
     for (const [level, { cell, people: waiting }] of jobs.entries()) {
       const onStep = (tokens: number) => this.advance(cell, this.estimate!.training(tokens));
       const checkpoints = await run.until(level, onStep, this.options.signal);
@@ -214,30 +250,33 @@ export class StudyRunner {
         .filter(({ person }) => waiting.includes(person))
         .map(({ checkpoint, person }) => {
           handOver(engine, checkpoint.adapter, checkpoint.values);
-          const queries = queriesOf(bench, task, cell.settings, person);
+          const queries = materials.queriesOf(task, cell.settings, person);
           return { person, checkpoint, queries, adapter: checkpoint.adapter, scale: alpha / rank };
         });
-      const outcomes = await evaluate(adapters.scorer, task, sittings, this.options.signal);
+      const outcomes = await evaluate(scorer, task.task, sittings, this.options.signal);
       const rows = sittings.map(({ person, checkpoint, queries }, i) => {
         const adapted = adapterAudit(engine, bank, layers, checkpoint.adapter);
-        const trained = { checkpoint, adapted };
-        return this.row(cell.settings, person, outcomes[i], { bench, rates, memory, queries, trained });
+        return this.row(cell.settings, person, outcomes[i], {
+          ...means,
+          queries,
+          trained: { checkpoint, adapted },
+        });
       });
       this.append(rows, cell);
-      if (level === jobs.length - 1) this.sayWhatWasCut(cell, checkpoints, bench);
+      if (level === jobs.length - 1) this.sayWhatWasCut(cell, checkpoints, materials.prompter.context);
     }
   }
 
-  private sayWhatWasCut({ settings }: Cell, checkpoints: readonly Checkpoint[], bench: Workbench): void {
+  private sayWhatWasCut({ settings }: Cell, checkpoints: readonly Checkpoint[], context: number): void {
     const sum = (of: (checkpoint: Checkpoint) => number) => checkpoints.reduce((n, each) => n + of(each), 0);
     const cut = sum((checkpoint) => checkpoint.cut);
     if (cut > 0)
       this.options.onMessage?.(
-        `${describe(settings)}: ${cut} of ${sum(({ items }) => items.length)} items to learn from are longer than the model's trained context of ${bench.prompter.context} tokens; their questions and answers were cut`,
+        `${describe(settings)}: ${cut} of ${sum(({ items }) => items.length)} items to learn from are longer than the model's trained context of ${context} tokens; their questions and answers were cut`,
       );
   }
 
-  private row(settings: Settings, person: Person, outcome: Outcome, done: Done): Row {
+  private row(settings: Settings, person: Person, outcome: Outcome, done?: Done): Row {
     const { task, people } = this.taskOf(settings);
     const { study } = this;
     const counted = (split: Person["split"]) => people.filter((other) => other.split === split).length;
@@ -256,8 +295,8 @@ export class StudyRunner {
       split: person.split,
       quality: outcome.quality,
       bayes: bayesBounds(task, person.user, settings.h),
-      cost: costOf(outcome, done),
-      memory: done.memory ?? NO_MEMORY,
+      cost: costOf(settings, outcome, done),
+      memory: done?.memory.get(cellKey(settings)) ?? NO_MEMORY,
       audit: auditOf(settings, person, outcome, done),
       provenance: provenance(this.options.command),
     });
@@ -290,6 +329,8 @@ export class StudyRunner {
     return this.taskOf(settings).people.filter(({ split }) => split === "test" || dev);
   }
 
+  private readonly taskOfCell = ({ settings }: Cell) => this.taskOf(settings);
+
   private taskOf(settings: Settings): StudyTask {
     return this.tasks.get(settings.task)!;
   }
@@ -301,44 +342,59 @@ const BUDGET_SHARE = 0.85;
 const USERS_MIN = 4;
 
 /** A baseline runs no program. */
-const NO_MEMORY = { model_bytes: 0, predicted_peak_bytes: 0, measured_peak_bytes: null };
+const NO_MEMORY = { model_bytes: 0, program_bytes: 0, predicted_peak_bytes: 0, measured_peak_bytes: null };
 
-/** What was used to get an outcome; nothing for a baseline. */
-interface Done {
-  readonly bench?: Workbench;
-  readonly rates?: Rates;
-  readonly memory?: Row["memory"];
-  readonly queries?: readonly Query[];
+/** What a model's rows are made with. */
+interface Means {
+  readonly subject: Subject;
+  readonly bench: Workbench;
+  readonly timing: Timing;
+  /** By key of the cell. */
+  readonly memory: ReadonlyMap<string, Row["memory"]>;
+}
+
+/** What was used to get an outcome. */
+interface Done extends Means {
+  readonly queries: readonly Query[];
   readonly trained?: {
     readonly checkpoint: Checkpoint;
     readonly adapted: NonNullable<Row["audit"]["adapter"]>;
   };
 }
 
-function queriesOf(bench: Workbench, task: Task, settings: Settings, person: Person): Query[] {
-  const { items } = historyOf(person, settings);
-  const k = retrieves(settings.method) ? settings.k : 0;
-  return testItems(person.user).map((item) => bench.prompter.query(task, items, item, k));
-}
-
-function costOf(outcome: Outcome, { rates, trained }: Done): Row["cost"] {
-  const tokens = trained?.checkpoint.tokens ?? 0;
+function costOf(settings: Settings, outcome: Outcome, done: Done | undefined): Row["cost"] {
+  const trained = done?.trained?.checkpoint.tokens ?? 0;
+  const rates = done?.timing.ratesOf(settings);
+  const { seconds: training, quartiles: trainingQuartiles } = secondsFor(trained, rates?.training);
+  const { seconds: evaluation, quartiles: evaluationQuartiles } = secondsFor(
+    outcome.tokens,
+    rates?.evaluation,
+  );
   return {
-    trained_tokens: tokens,
+    trained_tokens: trained,
     evaluated_tokens: outcome.tokens,
-    training_seconds: rates && tokens ? tokens / rates.training : 0,
-    evaluation_seconds: rates ? outcome.tokens / rates.evaluation : 0,
-    training_tokens_per_second: rates && tokens ? rates.training : 0,
-    evaluation_tokens_per_second: rates?.evaluation ?? 0,
+    training_seconds: training,
+    training_seconds_quartiles: trainingQuartiles,
+    evaluation_seconds: evaluation,
+    evaluation_seconds_quartiles: evaluationQuartiles,
+    training_tokens_per_second: rates?.training?.median ?? 0,
+    evaluation_tokens_per_second: rates?.evaluation.median ?? 0,
+    timing: {
+      threads: done?.timing.threads ?? 0,
+      repeats: done?.timing.repeats ?? 0,
+      others: done?.timing.others ?? null,
+    },
   };
 }
 
-function auditOf(
-  settings: Settings,
-  person: Person,
-  outcome: Outcome,
-  { bench, queries = [], trained }: Done,
-): Row["audit"] {
+function secondsFor(tokens: number, rate: Rate | undefined) {
+  if (!rate || !tokens) return { seconds: 0, quartiles: [0, 0] as [number, number] };
+  const { median, low, high } = rate;
+  return { seconds: tokens / median, quartiles: [tokens / high, tokens / low] as [number, number] };
+}
+
+function auditOf(settings: Settings, person: Person, outcome: Outcome, done: Done | undefined): Row["audit"] {
+  const { queries = [], trained } = done ?? {};
   const { owner, items } = historyOf(person, settings);
   const tests = testItems(person.user);
   const digestOf = (item: Item) => {
@@ -351,7 +407,7 @@ function auditOf(
   const passages = new Set(tests.filter(isPassage).flatMap(({ options }) => options ?? []));
   const trainedOn = trained?.checkpoint.items ?? [];
   return {
-    model: bench?.digest ?? null,
+    model: done?.bench.digest ?? null,
     history_user: items.length ? owner.id : null,
     history_items: items.map(digestOf),
     test_items: testDigests,
@@ -369,7 +425,7 @@ function auditOf(
         ({ prompt, options }) => prompt.length + Math.max(...options.map(({ length }) => length)),
       ),
     ),
-    context: bench?.prompter.context ?? 0,
+    context: done?.subject.materials.prompter.context ?? 0,
     canary_hits:
       items.filter(({ output }) => passages.has(output)).length +
       [...shown.flatMap((query) => query.shown), ...trainedOn].filter((item) =>

@@ -61,6 +61,7 @@ export function blankRows(study: Study, world: World): Row[] {
         cost: { ...simulatedCost(settings), ...world.cost?.(settings) },
         memory: {
           model_bytes: 0,
+          program_bytes: 0,
           predicted_peak_bytes: 0,
           measured_peak_bytes: null,
           ...world.memory?.(settings),
@@ -119,9 +120,12 @@ function simulatedCost({ training_tokens }: Settings): Row["cost"] {
     trained_tokens: training_tokens,
     evaluated_tokens: 0,
     training_seconds: 0,
+    training_seconds_quartiles: [0, 0],
     evaluation_seconds: 0,
+    evaluation_seconds_quartiles: [0, 0],
     training_tokens_per_second: 0,
     evaluation_tokens_per_second: 0,
+    timing: { threads: 1, repeats: 7, others: 0 },
   };
 }
 

@@ -1,137 +1,99 @@
 /** One model at one compression, ready to score and to train adapters for a group of people. */
 import { createHash } from "node:crypto";
-import { REGION_CONSTANTS } from "../../../kernels/layout.ts";
-import { type ModelFile, openModel } from "../../llm/model_file.ts";
+import type { ModelFile } from "../../llm/model_file.ts";
+import { modelWeights } from "../../llm/models/family.ts";
 import type { AdapterBank } from "../../llm/models/graphs.ts";
-import { loadWeights, weightDtypes } from "../../llm/models/load.ts";
+import { loadWeights } from "../../llm/models/load.ts";
 import { Scorer } from "../../llm/score.ts";
-import { Tokenizer } from "../../llm/tokenizer/tokenizer.ts";
-import { defaultAdamW, Trainer } from "../../llm/train/trainer.ts";
-import type { RetrieverName } from "../rag/retrievers.ts";
+import { Trainer } from "../../llm/train/trainer.ts";
 import { ADAPTED_ROLES } from "./adapters.ts";
-import { footprint } from "./footprint.ts";
-import { Prompter } from "./prompting.ts";
-import type { Row } from "./row.ts";
+import type { Batches } from "./batches.ts";
+import { scoring, training } from "./programs.ts";
 import type { Compression } from "./settings.ts";
-
-/** Rows and sequences of a batch: enough to keep the kernels busy, few enough for a small memory. */
-const ROWS = 2048;
-const SEQUENCES = 256;
-
-/** Tokens per second of this machine with nothing else at work; training 0 where nothing trains. */
-export interface Rates {
-  readonly evaluation: number;
-  readonly training: number;
-}
 
 export interface WorkbenchOptions {
   readonly threads: number;
-  /** Most adapters in one bank. */
-  readonly people: number;
-  /** default: bm25 */
-  readonly retriever?: RetrieverName;
+  /** Sizes of the programs by rank; 0: without adapters. */
+  readonly batches: ReadonlyMap<number, Batches>;
 }
 
+/** Programs of one rank: a scorer with a bank of adapters, and the trainer that fills it. */
+export interface Adapters {
+  readonly trainer: Trainer;
+  readonly scorer: Scorer;
+}
+
+/** Holds the programs of one rank at a time, so that the weights are never in memory more than twice. */
 export class Workbench {
   readonly file: ModelFile;
-  readonly prompter: Prompter;
-  readonly scorer: Scorer;
   readonly compression: Compression;
-  /** Digest of the weights as bound. */
-  readonly digest: string;
-  private readonly threads: number;
-  private trainer: { trainer: Trainer; rank: number; scorer: Scorer } | undefined;
-  private readonly people: number;
-  private readonly footprints = new Map<number, Omit<Row["memory"], "model_bytes">>();
+  private readonly options: WorkbenchOptions;
+  private open: { rank: number; scorer: Scorer; trainer?: Trainer } | undefined;
+  private weights: string | undefined;
 
-  private constructor(
-    file: ModelFile,
-    tokenizer: Tokenizer,
-    scorer: Scorer,
-    compression: Compression,
-    { threads, people, retriever }: WorkbenchOptions,
-  ) {
+  constructor(file: ModelFile, compression: Compression, options: WorkbenchOptions) {
     this.file = file;
-    this.scorer = scorer;
     this.compression = compression;
-    this.threads = threads;
-    this.people = people;
-    this.prompter = new Prompter(tokenizer, file.config.context, retriever);
-    this.digest = weightsDigest(scorer);
+    this.options = options;
   }
 
-  static async open(path: string, compression: Compression, options: WorkbenchOptions): Promise<Workbench> {
-    const file = await openModel(path);
-    let scorer: Scorer | undefined;
-    try {
-      const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
-      scorer = await Scorer.open(scoring(file, compression, options.threads));
-      await loadWeights(scorer.engine, file.config, file.gguf);
-      return new Workbench(file, tokenizer, scorer, compression, options);
-    } catch (error) {
-      await scorer?.close();
-      await file.source.close();
-      throw error;
-    }
+  /** Digest of the weights as bound. */
+  get digest(): string {
+    if (this.weights === undefined) throw new Error("workbench: no program is open");
+    return this.weights;
   }
 
   bank(rank: number): AdapterBank {
-    return { rank, roles: ADAPTED_ROLES, adapters: this.people };
+    return { rank, roles: ADAPTED_ROLES, adapters: this.sizes(rank).people };
   }
 
-  /** A trainer for adapters of this rank, and a scorer with their bank; kept until another rank is asked for. */
-  async adapters(rank: number): Promise<{ trainer: Trainer; scorer: Scorer }> {
-    if (this.trainer?.rank === rank) return this.trainer;
-    await this.closeAdapters();
-    const bank = this.bank(rank);
-    const trainer = await Trainer.open(training(this.file, this.compression, this.threads, bank));
-    await loadWeights(trainer.engine, this.file.config, this.file.gguf);
-    const scorer = await Scorer.open(scoring(this.file, this.compression, this.threads, bank));
-    await loadWeights(scorer.engine, this.file.config, this.file.gguf);
-    this.trainer = { trainer, rank, scorer };
-    return this.trainer;
+  /** A scorer without adapters. */
+  async scorer(): Promise<Scorer> {
+    return (await this.programs(0)).scorer;
   }
 
-  /** What answering takes on a person's own machine, and training where the rank is not 0; measured once for each. */
-  async memory(rank: number): Promise<Row["memory"]> {
-    const { file, compression, threads } = this;
-    let known = this.footprints.get(rank);
-    if (!known) this.footprints.set(rank, (known = await footprint(file, { compression, rank, threads })));
-    return { model_bytes: this.scorer.engine.program.memory.constants, ...known };
+  /** A trainer for adapters of this rank, and a scorer with their bank. */
+  async adapters(rank: number): Promise<Adapters> {
+    const { scorer, trainer } = await this.programs(rank);
+    return { scorer, trainer: trainer! };
   }
 
   async close(): Promise<void> {
-    await this.closeAdapters();
-    await this.scorer.close();
-    await this.file.source.close();
+    await this.open?.trainer?.close();
+    await this.open?.scorer.close();
+    this.open = undefined;
   }
 
-  private async closeAdapters(): Promise<void> {
-    await this.trainer?.trainer.close();
-    await this.trainer?.scorer.close();
-    this.trainer = undefined;
+  private async programs(rank: number) {
+    if (this.open?.rank === rank) return this.open;
+    await this.close();
+    const { file, compression } = this;
+    const { people, answering, learning } = this.sizes(rank);
+    const choice = { compression, rank, people, threads: this.options.threads };
+    const scorer = await Scorer.open(scoring(file, choice, answering));
+    this.open = { rank, scorer };
+    await loadWeights(scorer.engine, file.config, file.gguf);
+    this.weights ??= weightsDigest(scorer, file);
+    if (learning) {
+      const trainer = await Trainer.open(training(file, choice, learning));
+      this.open = { rank, scorer, trainer };
+      await loadWeights(trainer.engine, file.config, file.gguf);
+    }
+    return this.open;
+  }
+
+  private sizes(rank: number): Batches {
+    const batches = this.options.batches.get(rank);
+    if (!batches) throw new Error(`workbench: nothing was planned for rank ${rank}`);
+    return batches;
   }
 }
 
-function scoring(file: ModelFile, compression: Compression, threads: number, bank?: AdapterBank) {
-  const model = { config: file.config, dtype: weightDtypes(file.gguf, compression), bank };
-  return {
-    model,
-    context: file.config.context,
-    rows: ROWS,
-    sequences: SEQUENCES,
-    outputs: SEQUENCES,
-    threads,
-  };
-}
-
-function training(file: ModelFile, compression: Compression, threads: number, bank: AdapterBank) {
-  const model = { config: file.config, dtype: weightDtypes(file.gguf, compression), bank };
-  const options = { ...defaultAdamW, maxNorm: 0, context: file.config.context, full: false };
-  return { model, options, rows: ROWS, sequences: SEQUENCES, threads, sideBySide: true };
-}
-
-function weightsDigest({ engine }: Scorer): string {
-  const { offset, bytes } = engine.program.regions[REGION_CONSTANTS];
-  return createHash("sha256").update(engine.bytes(offset, bytes)).digest("hex").slice(0, 16);
+function weightsDigest({ engine }: Scorer, { config }: ModelFile): string {
+  const hash = createHash("sha256");
+  for (const { name } of modelWeights(config)) {
+    const { offset, bytes } = engine.place(name);
+    hash.update(engine.bytes(offset, bytes));
+  }
+  return hash.digest("hex").slice(0, 16);
 }

@@ -36,3 +36,10 @@ export function checkExample(example: Example, number: number, { config, bank }:
   if (!(Number.isInteger(adapter) && adapter >= 0 && adapter < bank.adapters))
     throw problem(`adapter is ${adapter}, must be ${numbers}`);
 }
+
+/** Tokens that are learned: the first has nothing before it. */
+export function weightedTokens({ weights }: Pick<Example, "weights">): number {
+  let count = 0;
+  for (let i = 1; i < weights.length; i++) if (weights[i] !== 0) count++;
+  return count;
+}

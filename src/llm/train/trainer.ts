@@ -8,7 +8,7 @@ import { InputError } from "../../errors.ts";
 import { writeBatch } from "../batch.ts";
 import { type ModelSpec, type TrainOptions, trainGraph } from "../models/graphs.ts";
 import { STAGING_BYTES } from "../models/load.ts";
-import { checkExample, type Example } from "./example.ts";
+import { checkExample, type Example, weightedTokens } from "./example.ts";
 
 export interface TrainerSetup {
   readonly model: ModelSpec;
@@ -16,6 +16,8 @@ export interface TrainerSetup {
   /** Most rows and sequences of a micro-batch. */
   readonly rows: number;
   readonly sequences: number;
+  /** Most tokens of a micro-batch that carry a weight: only they have logits, which are long where the vocabulary is. Default: every row. */
+  readonly outputs?: number;
   readonly threads?: number;
   readonly inProcess?: boolean;
   readonly memoryLimit?: number;
@@ -54,12 +56,13 @@ export function compileTraining({
   options,
   rows,
   sequences,
+  outputs = rows,
   threads = 1,
   memoryLimit,
 }: TrainerSetup): Program {
   return compile(
     { train: trainGraph(model, options) },
-    { slots: { rows, sequences, outputs: rows }, threads, memoryLimit, arenaBytes: STAGING_BYTES },
+    { slots: { rows, sequences, outputs }, threads, memoryLimit, arenaBytes: STAGING_BYTES },
   );
 }
 
@@ -165,7 +168,7 @@ export class Trainer {
   }
 
   private write(examples: readonly Example[]): Omit<Accumulated, "loss"> {
-    const { rows: limit, sequences: most } = this.engine.program.slots;
+    const { rows: limit, sequences: most, outputs: room } = this.engine.program.slots;
     const wanted = examples.reduce((sum, { tokens }) => sum + tokens.length - 1, 0);
     if (wanted > limit || examples.length > most)
       throw new InputError(
@@ -173,6 +176,11 @@ export class Trainer {
       );
     const { model, options } = this.setup;
     for (const [number, example] of examples.entries()) checkExample(example, number, model, options.context);
+    const weighted = examples.reduce((sum, example) => sum + weightedTokens(example), 0);
+    if (weighted > room)
+      throw new InputError(
+        `train: a micro-batch of ${weighted} tokens that carry a weight; the plan holds ${room}`,
+      );
     const batch = writeBatch(
       this.engine,
       examples.map(({ tokens, adapter, scale }) => ({
