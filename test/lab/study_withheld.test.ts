@@ -237,7 +237,7 @@ describe("arms at the floor or the ceiling", () => {
   it("retrieval at chance gains nothing by more history, and that is no finding", () => {
     expect(statusOf(history, ({ method }) => (method === "rag" ? none : 0.75))).toMatchObject({
       status: "not tested",
-      reason: "choice: choice · rag · M f32 · h 64 · k 8 is at the floor on dev users (0.00 of the gain)",
+      reason: "choice: rag · M f32 · h 64 · k 8 is at the floor on dev users (0.00 of the gain)",
     });
     expect(statusOf(history, () => 0.75).status).toBe("supported");
   });

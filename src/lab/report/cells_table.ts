@@ -1,20 +1,21 @@
 /** The tables of tasks and of all cells. */
 import { type Arm, armKey } from "../study/arms.ts";
 import type { Comparison } from "../study/exploration.ts";
-import { isBaseline } from "../study/settings.ts";
-import { mean, summarize, tInterval } from "../study/statistics.ts";
+import { describeWithin, isBaseline } from "../study/settings.ts";
+import { mean } from "../study/statistics.ts";
 import type { TaskSummary, Verdicts } from "../study/verdicts.ts";
 import { type Html, html } from "./html.ts";
 import { secondsOf } from "./panels.ts";
-import { bytes, duration, number, shortMethod, signed, whole } from "./words.ts";
+import { levelText } from "./series.ts";
+import { bytes, duration, NO_MODEL, number, signed, whole } from "./words.ts";
 
 export function taskTable({ tasks, baselines }: Verdicts): Html {
   return html`<div class="wide"><table>
-<thead><tr><th>Task</th><th>Users</th><th class="right">h</th><th>Bayes accuracy</th><th>Bits unknown</th><th>Verdicts</th><th>Methods above every no-model arm</th></tr></thead>
+<thead><tr><th>Task</th><th>Users</th><th class="right">h</th><th>Bayes accuracy</th><th>Bits unknown</th><th>Verdicts</th><th>Cells above every no-model arm</th></tr></thead>
 <tbody>${tasks.map((state) => taskRow(state, baselines))}</tbody></table></div>
 <p class="note">Bayes: the best possible accuracy, without history → with the h items at hand; bits: what stays unknown of an answer then.
 A task enters verdicts at h only if some method reaches .15 to .85 of the achievable gain on dev users. A method that does not beat the best
-no-model arm (its 95 % interval reaches 0) is marked <em>no model needed</em> in the table of cells.</p>`;
+no-model arm (its 95 % interval reaches 0) is marked <em>${NO_MODEL}</em> in the table of cells; where none does, the whole task is.</p>`;
 }
 
 function taskRow(
@@ -27,21 +28,28 @@ function taskRow(
   return html`<tr><td>${task}</td><td>${data}</td><td class="right">${h}</td>
 <td>${bayes ? `${number(bayes.accuracy0)} → ${number(bayes.accuracyH)}` : "–"}</td>
 <td>${bayes ? `${number(bayes.bits0)} → ${number(bayes.bitsH)}` : "–"}</td>
-<td>${admission}<small>${share}</small></td><td>${marks.length > 0 ? `${above} of ${marks.length}` : "–"}</td></tr>`;
+<td>${admission}<small>${share}</small></td><td>${marks.length > 0 ? `${above} of ${marks.length}` : "–"}${
+    marks.length > 0 && above === 0 && html` <span class="mark">${NO_MODEL}</span>`
+  }</td></tr>`;
 }
 
 export function cellsTable({ arms, gains, personal, baselines }: Verdicts): Html {
   const find = (list: readonly Comparison[], arm: Arm) => list.find((one) => one.arm === arm);
   const rows = [...arms].sort((a, b) => armOrder(a).localeCompare(armOrder(b)));
   const head = [
-    "Task", "Method", "History", "Weights", "h", "k", "Training tokens", "r", "Users", "Quality [95 %]", "Over none",
-    "Own − placebo", "Time a user", "Tokens/s", "Predicted peak", "Measured peak", "",
+    "Cell", "Users", "Quality [95 %]", "Over none", "Own − placebo", "Time a user", "Tokens/s", "Predicted peak",
+    "Measured peak",
   ]; // biome-ignore format: one line reads as the table's head does
+  const tasks = [...new Set(rows.map(({ settings }) => settings.task))];
+  const body = tasks.map((task) => {
+    const here = rows.filter(({ settings }) => settings.task === task);
+    return html`<tr class="group"><th colspan="${head.length}">${task}</th></tr>${here.map((arm) => {
+      const mark = baselines.find((one) => one.arm === arm);
+      return cellRow(arm, find(gains, arm), find(personal, arm), mark?.noModelNeeded ?? false);
+    })}`;
+  });
   return html`<div class="wide"><table class="cells"><thead><tr>${head.map((text) => html`<th>${text}</th>`)}</tr></thead>
-<tbody>${rows.map((arm) => {
-    const mark = baselines.find((one) => one.arm === arm);
-    return cellRow(arm, find(gains, arm), find(personal, arm), mark?.noModelNeeded ?? false);
-  })}</tbody></table></div>`;
+<tbody>${body}</tbody></table></div>`;
 }
 
 function armOrder({ settings }: Arm): string {
@@ -64,8 +72,6 @@ function cellRow(
   unneeded: boolean,
 ): Html {
   const { settings: s, rows } = arm;
-  const summary = summarize([...arm.test.values()]);
-  const [low, high] = tInterval(summary);
   const baseline = isBaseline(s.method);
   const most = (of: (row: Arm["rows"][number]) => number | null) =>
     Math.max(...rows.map((row) => of(row) ?? 0));
@@ -74,23 +80,16 @@ function cellRow(
     rows.map(({ cost }) => cost.training_tokens_per_second || cost.evaluation_tokens_per_second),
   );
   const values = [
-    s.task,
-    shortMethod(s.method),
-    s.method === "none" ? "" : s.history,
-    baseline ? "" : `${s.model} ${s.compression}`,
-    s.h || "",
-    s.k || "",
-    s.training_tokens ? whole(s.training_tokens) : "",
-    s.rank || "",
-    summary.n,
-    `${number(summary.mean, 3)} [${number(low)}, ${number(high)}]`,
+    arm.test.size,
+    levelText(arm, 2),
     gain ? signed(gain.estimate, 3) : "",
     own ? signed(own.estimate, 3) : "",
     baseline ? "" : duration(secondsOf(arm)),
     baseline ? "" : whole(rate),
     baseline ? "" : bytes(most((row) => row.memory.predicted_peak_bytes)),
     measured > 0 ? bytes(measured) : "",
-    unneeded ? "no model needed" : "",
   ];
-  return html`<tr id="${armKey(s).replaceAll(/[^\w.-]+/g, "-")}">${values.map((value) => html`<td>${value}</td>`)}</tr>`;
+  return html`<tr id="${armKey(s).replaceAll(/[^\w.-]+/g, "-")}"><td class="cell">${describeWithin(s)}${
+    unneeded && html` <span class="mark">${NO_MODEL}</span>`
+  }</td>${values.map((value) => html`<td>${value}</td>`)}</tr>`;
 }

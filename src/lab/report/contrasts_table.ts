@@ -67,15 +67,15 @@ function contrastRow(verdict: Verdict, reach: number): Html {
   const guideline = contrast.guideline
     ? html`<b title="${GUIDELINE_TITLES[contrast.guideline]}">${contrast.guideline}</b> `
     : false;
-  const first = html`<td>${guideline}${claim}<small>${where}</small></td><td data-name="Users">${data}</td>`;
+  const left = verdict.status === "not tested" ? [] : verdict.left;
+  const first = html`<td>${guideline}${claim}<small>${where}</small>${left.map((text) => html`<small>without ${text}</small>`)}</td>
+<td data-name="Users">${data}</td>`;
   if (verdict.status === "not tested") {
     return html`<tr>${first}<td>${badge(status, contrastWord(verdict))}</td><td colspan="3"><small>${verdict.reason}</small></td></tr>`;
   }
-  const { estimate, unit, interval, margin, n, p, pHolm, pSignFlip, left } = verdict;
+  const { estimate, unit, interval, margin, n, p, pHolm, pSignFlip } = verdict;
   const implied = impliedWord(verdict);
-  const numbers = html`${effect(estimate, unit)}<small>${range(interval, unit)}<br>${unit}, δ ${effect(margin, unit).replace("+", "")}, n ${n}${implied && html`<br>${implied}`}${left.map(
-    (text) => html`<br>without ${text}`,
-  )}</small>`;
+  const numbers = html`${effect(estimate, unit)}<small>${range(interval, unit)}<br>${unit}, δ ${effect(margin, unit).replace("+", "")}, n ${n}${implied && html`<br>${implied}`}</small>`;
   return html`<tr>${first}<td>${badge(status, contrastWord(verdict))}${remarks(verdict).map((text) => html`<small>${text}</small>`)}</td><td class="middle">${intervalGraphic(verdict, reach)}</td>
 <td class="p">${numbers}</td><td data-name="p" class="p">${pValue(pHolm)}<small>alone ${pValue(p)}<br>sign flip ${pValue(pSignFlip)}</small></td></tr>`;
 }

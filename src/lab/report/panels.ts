@@ -5,10 +5,22 @@ import { type Arm, bayesOf, noneOf } from "../study/arms.ts";
 import { historySizes } from "../study/contrasts.ts";
 import type { Comparison } from "../study/exploration.ts";
 import { isBaseline, type Settings, trains } from "../study/settings.ts";
-import { mean } from "../study/statistics.ts";
+import { type Interval, mean } from "../study/statistics.ts";
 import type { Html } from "./html.ts";
 import { plot } from "./plot.ts";
-import { COLOURS, colourOf, draw, FONT, type Point, pointOf, series, WIDTH, yScale } from "./series.ts";
+import {
+  apart,
+  COLOURS,
+  colourOf,
+  draw,
+  FONT,
+  INSET,
+  type Point,
+  pointOf,
+  series,
+  WIDTH,
+  yScale,
+} from "./series.ts";
 import { duration, number, range, shortMethod, signed, whole } from "./words.ts";
 
 /**
@@ -159,28 +171,20 @@ export function tokensPanel(arms: readonly Arm[], task: string): Html | undefine
     } as const;
     if (first) marks.push(Plot.text(points.slice(-1), name));
   }
+  const levels = [...new Set(trained.map((arm) => arm.settings.training_tokens))].sort((a, b) => a - b);
   const x: Plot.ScaleOptions = {
     type: "log",
+    insetLeft: INSET,
     label: "training tokens",
     labelAnchor: "center",
     labelArrow: "none",
-    ticks: apart(trained.map((arm) => arm.settings.training_tokens)),
+    ticks: apart(levels, levels[0], levels.at(-1)!),
     tickFormat: (tokens: number) => (tokens >= 1000 ? `${tokens / 1000}k` : String(tokens)),
   };
   return draw(
     { x, y: yScale(arms, task), marginRight: 34, marks },
     `${task}: quality against training tokens`,
   );
-}
-
-/** Distinct values, ascending, without those whose labels would run into the one before. */
-function apart(values: readonly number[]): number[] {
-  const sorted = [...new Set(values)].sort((a, b) => a - b);
-  const least = (sorted[sorted.length - 1] / sorted[0]) ** 0.15;
-  const kept: number[] = [];
-  for (const value of sorted)
-    if (kept.length === 0 || value >= kept[kept.length - 1] * least) kept.push(value);
-  return kept;
 }
 
 const SYMBOLS: Partial<Record<Settings["compression"], Plot.SymbolType>> = {
@@ -227,16 +231,21 @@ function scatter(
       ];
     });
   return draw(
-    { x: { labelAnchor: "center", labelArrow: "none", ...x }, y: yScale(arms, task), marks },
+    {
+      x: { labelAnchor: "center", labelArrow: "none", insetLeft: INSET, ...x },
+      y: yScale(arms, task),
+      marks,
+    },
     label,
   );
 }
 
 export function memoryPanel(arms: readonly Arm[], task: string): Html {
-  const mebibytes = (arm: Arm) =>
-    Math.max(...arm.rows.map((row) => row.memory.predicted_peak_bytes)) / 2 ** 20;
-  const x: Plot.ScaleOptions = { label: "predicted peak, MiB", ticks: 4, zero: true };
-  return scatter(arms, task, mebibytes, x, `${task}: quality against memory`);
+  const peak = (arm: Arm) => Math.max(...arm.rows.map((row) => row.memory.predicted_peak_bytes));
+  const most = Math.max(...arms.filter((arm) => arm.settings.task === task).map(peak));
+  const [unit, size] = most < 2 ** 31 ? ["MiB", 2 ** 20] : ["GiB", 2 ** 30];
+  const x: Plot.ScaleOptions = { label: `predicted peak, ${unit}`, ticks: 3, zero: true };
+  return scatter(arms, task, (arm) => peak(arm) / size, x, `${task}: quality against memory`);
 }
 
 /** Mean seconds of one user: training, then answering all test items. */
@@ -248,21 +257,40 @@ export function timePanel(arms: readonly Arm[], task: string): Html {
   const ticks = [-3, -2, -1, 0, 1, 2, 3, 4].flatMap((power) => [10 ** power, 3 * 10 ** power]);
   const seconds = arms.filter((arm) => arm.settings.task === task).map(secondsOf);
   const [low, high] = [Math.min(...seconds.filter((s) => s > 0)), Math.max(...seconds)];
-  const shown = ticks.filter((tick) => tick >= low && tick <= high);
+  const shown = apart(
+    ticks.filter((tick) => tick >= low && tick <= high),
+    low,
+    high,
+  );
   const x: Plot.ScaleOptions = { type: "log", label: "time for a user", ticks: shown, tickFormat: duration };
   return scatter(arms, task, secondsOf, x, `${task}: quality against time`);
 }
 
-/** Own − placebo, one line an arm. */
-export function personalPanel(comparisons: readonly Comparison[], task: string): Html {
-  const lines = comparisons.map(({ arm, estimate, interval, n }) => {
+/** Own − placebo, one line for each method, h and weights. */
+export function personalPanel(arms: readonly Arm[], personal: readonly Comparison[], task: string): Html {
+  const comparisons = personal.filter(({ arm }) => {
+    const { method, h, model, compression } = arm.settings;
+    const kin = personal.filter(
+      ({ arm: { settings: s } }) =>
+        s.method === method && s.h === h && s.model === model && s.compression === compression,
+    );
+    return (
+      arm ===
+      mainArm(
+        arms,
+        kin.map((one) => one.arm),
+      )
+    );
+  });
+  const lines = comparisons.map(({ arm, estimate, interval: [from, to], n }) => {
     const { method, h, k, training_tokens: tokens, model, compression } = arm.settings;
-    const name = `${shortMethod(method)} · h ${h}`;
-    const detail = [`${model} ${compression}`, k > 0 && `k ${k}`, tokens > 0 && `${whole(tokens)} tokens`];
-    const title = `${name} · ${detail.filter(Boolean).join(" · ")}\n${signed(estimate, 3)} ${range(interval, "")}, n ${n}`;
+    const name = `${shortMethod(method)} · h ${h}${k > 0 ? `, k ${k}` : ""}`;
+    const interval: Interval = Number.isFinite(from) ? [from, to] : [estimate, estimate];
+    const detail = [`${model} ${compression}`, tokens > 0 && `${whole(tokens)} tokens`];
+    const title = `${name} · ${detail.filter(Boolean).join(" · ")}\n${signed(estimate, 3)} ${range([from, to], "")}, n ${n}`;
     return { name, estimate, low: interval[0], high: interval[1], colour: colourOf(method), title };
   });
-  // Several arms of one method and h (compressions, token levels) get lines of their own.
+  // Arms of several weights get lines of their own.
   const rows = lines.map((line, i) => ({ ...line, y: i }));
   const marks: Plot.Markish[] = [
     Plot.ruleX([0], { stroke: "var(--soft)" }),

@@ -21,7 +21,7 @@ import {
   weightsOf,
 } from "./panels.ts";
 import { STYLE } from "./style.ts";
-import { bytes, duration, effect, number, whole } from "./words.ts";
+import { bytes, duration, effect, NO_MODEL, number, whole } from "./words.ts";
 
 /** Writes the report beside its final place and renames it there: it is whole, or it is not there. */
 export function writeReport(file: string, study: Study, rows: readonly Row[]): void {
@@ -102,20 +102,32 @@ function troubles({ alarms, warnings }: Verdicts): Html {
   }`;
 }
 
-function plots({ arms, personal }: Verdicts): Html {
+function plots({ arms, personal, baselines }: Verdicts): Html {
   const tasks = [...new Set(arms.map((arm) => arm.settings.task))];
   const weights = weightsOf(arms);
   const figure = (title: string, note: string, content: Html | undefined) =>
     content && html`<figure><figcaption>${title} <span>${note}</span></figcaption>${content}</figure>`;
   const taken = (task: string, { model, compression }: Weights) =>
     arms.some(({ settings: s }) => s.task === task && s.model === model && s.compression === compression);
+  const unneeded = (task: string, { model, compression }: Weights) => {
+    const marks = baselines.filter(
+      ({ arm: { settings: s } }) => s.task === task && s.model === model && s.compression === compression,
+    );
+    return marks.length > 0 && marks.every(({ noModelNeeded }) => noModelNeeded) && ` · ${NO_MODEL}`;
+  };
   return html`<h2>Quality against history</h2>
 <p>How good each method gets with the user's own history, and with another user's of the same kind (placebo): what is between the two is
-personal. Each method at its largest training budget.</p>${legend(arms)}
+personal. Each method at its largest training budget (a placebo's may be smaller), and with as many items shown as did best on dev users.</p>${legend(arms)}
 <div class="panels">${weights.flatMap((one) =>
     tasks
       .filter((task) => taken(task, one))
-      .map((task) => figure(task, `${one.model} ${one.compression}`, historyPanel(arms, task, one))),
+      .map((task) =>
+        figure(
+          task,
+          `${one.model} ${one.compression}${unneeded(task, one) || ""}`,
+          historyPanel(arms, task, one),
+        ),
+      ),
   )}</div>
 <section><h2>Quality against training tokens</h2>
 <p>Tokens through the backward pass; time is tokens over a rate. Solid: ${describeWeights(weights[0])}; dashed: other weights; dotted: no method.</p>
@@ -132,7 +144,7 @@ ${
   html`<section><h2>The personal part of the gain</h2><p>Own history minus a placebo's of the same size and domain. What a method gains beyond this is format
 and domain, not the person.</p><div class="panels">${tasks.map((task) => {
     const here = personal.filter(({ arm }) => arm.settings.task === task);
-    return here.length > 0 && figure(task, "", personalPanel(here, task));
+    return here.length > 0 && figure(task, "", personalPanel(arms, here, task));
   })}</div></section>`
 }`;
 }

@@ -27,24 +27,35 @@ export function colourOf(method: Method): string {
 export interface Point {
   x: number;
   y: number;
+  /** Both y where the interval is unknown. */
   low: number;
   high: number;
   title: string;
 }
 
-export function pointOf(arm: Arm, x: number): Point {
-  const summary = summarize([...arm.test.values()]);
-  const interval = tInterval(summary);
-  return {
-    x,
-    y: summary.mean,
-    low: interval[0],
-    high: interval[1],
-    title: titleOf(arm, summary.mean, interval),
-  };
+/** Mean over test users with its 95 % interval, within what the metric can be; undefined where users have no spread. */
+export function levelOf({ test, metric }: Arm): { mean: number; n: number; interval?: Interval } {
+  const summary = summarize([...test.values()]);
+  const { mean, n } = summary;
+  const [low, high] = tInterval(summary);
+  if (!Number.isFinite(low)) return { mean, n };
+  return { mean, n, interval: [Math.max(0, low), metric === "accuracy" ? Math.min(1, high) : high] };
 }
 
-function titleOf({ settings: s, test }: Arm, value: number, [low, high]: Interval): string {
+export function pointOf(arm: Arm, x: number): Point {
+  const { mean, interval = [mean, mean] } = levelOf(arm);
+  return { x, y: mean, low: interval[0], high: interval[1], title: titleOf(arm) };
+}
+
+/** "0.750 [0.70, 0.80]", or that no spread is known. */
+export function levelText(arm: Arm, digits: number): string {
+  const { mean, interval } = levelOf(arm);
+  if (!interval) return `${number(mean, 3)}, no spread`;
+  return `${number(mean, 3)} [${interval.map((end) => number(end, digits)).join(", ")}]`;
+}
+
+function titleOf(arm: Arm): string {
+  const { settings: s, test } = arm;
   const what = [
     shortMethod(s.method) + (s.history === "placebo" ? " (placebo)" : ""),
     s.model === "-" ? "" : `${s.model} ${s.compression}`,
@@ -52,8 +63,22 @@ function titleOf({ settings: s, test }: Arm, value: number, [low, high]: Interva
     s.k > 0 ? `k ${s.k}` : "",
     s.training_tokens > 0 ? `${whole(s.training_tokens)} tokens, r ${s.rank}` : "",
   ];
-  return `${what.filter(Boolean).join(" · ")}\n${number(value, 3)} [${number(low, 3)}, ${number(high, 3)}], n ${test.size}`;
+  return `${what.filter(Boolean).join(" · ")}\n${levelText(arm, 3)}, n ${test.size}`;
 }
+
+/** Of ascending values on a logarithmic axis, those whose labels do not run into the one before. */
+export function apart(values: readonly number[], low: number, high: number): number[] {
+  const least = (high / low) ** LABEL_SHARE;
+  const kept: number[] = [];
+  for (const value of values)
+    if (kept.length === 0 || value >= kept[kept.length - 1] * least) kept.push(value);
+  return kept;
+}
+
+/** A label's share of the axis, with some room. */
+const LABEL_SHARE = 0.22;
+/** Pixels between the axis and the first mark, which would cover its labels. */
+export const INSET = 8;
 
 /** Accuracy from a little below the lowest interval to 1, the same in all panels of a task. */
 export function yScale(arms: readonly Arm[], task: string): Plot.ScaleOptions {

@@ -64,7 +64,11 @@ figcaption span { font-weight: 400; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.3rem 1.1rem; font-size: 0.875rem; margin: 0.8rem 0; padding: 0; list-style: none; }
 .legend li { display: flex; align-items: center; gap: 0.4rem; }
 .legend svg { flex: none; }
+.mark { display: inline-block; padding: 0 0.4rem; border-radius: 99px; font-size: 0.75rem; font-weight: 600; white-space: nowrap;
+  color: var(--open); background: var(--open-back); }
 .cells { white-space: nowrap; font-size: 0.8125rem; }
+.cells .cell { white-space: normal; }
+.cells .group th { padding-top: 0.9rem; color: var(--ink); }
 .cells th, .cells td { padding: 0.3rem 0.9rem 0.3rem 0; }
 details { margin: 1rem 0; }
 summary { cursor: pointer; font-weight: 600; }

@@ -9,6 +9,7 @@ import {
   effect,
   evidence,
   guidelineWord,
+  NO_MODEL,
   number,
   remarks,
   sentence,
@@ -88,7 +89,7 @@ function taskTable({ tasks, baselines }: Verdicts): string {
       bayes ? `${number(bayes.accuracy0)} → ${number(bayes.accuracyH)}` : "–",
       bayes ? `${number(bayes.bits0)} → ${number(bayes.bitsH)}` : "–",
       admission,
-      marks.length > 0 ? `${beaten} of ${marks.length}` : "–",
+      marks.length > 0 ? `${beaten} of ${marks.length}${beaten === 0 ? `: ${NO_MODEL}` : ""}` : "–",
     ];
   });
   const head = ["Task", "users", "h", "Bayes accuracy", "bits unknown", "verdicts", "beat no-model arms"];

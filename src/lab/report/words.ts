@@ -6,6 +6,9 @@ import type { Interval } from "../study/statistics.ts";
 import type { Contrast, Selector } from "../study/study_file.ts";
 import { type Data, towards, type Verdict } from "../study/verdicts.ts";
 
+/** What is said of a cell, or of a task, where no method does better than an answer without a model. */
+export const NO_MODEL = "no model needed";
+
 const MINUS = "−";
 
 /** 0.126 → "0.13", −0.126 → "−0.13"; never "−0.00". */

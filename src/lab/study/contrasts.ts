@@ -2,7 +2,7 @@
 import { admit, bestK, CEILING, FLOOR, plateau, shareOfGain, type TaskState } from "./admission.ts";
 import { type Arm, bayesOf, knownWith, pairedDifferences, type Scale, scaleOf } from "./arms.ts";
 import { differences, matching } from "./cells.ts";
-import { describe, type Settings } from "./settings.ts";
+import { describeWithin, type Settings } from "./settings.ts";
 import { mean } from "./statistics.ts";
 import type { Contrast, Selector, Study } from "./study_file.ts";
 
@@ -156,7 +156,10 @@ function outOfRange(arms: readonly Arm[], { claim }: Contrast, sides: readonly A
     if (share === undefined || (share >= FLOOR && share <= CEILING)) return [];
     const place = share > CEILING ? "at the ceiling" : "at the floor";
     return [
-      { place, text: `${describe(arm.settings)} is ${place} on dev users (${share.toFixed(2)} of the gain)` },
+      {
+        place,
+        text: `${describeWithin(arm.settings)} is ${place} on dev users (${share.toFixed(2)} of the gain)`,
+      },
     ];
   });
   if (claim !== "beats") return out[0]?.text;

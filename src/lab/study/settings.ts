@@ -108,7 +108,12 @@ export function rowKey(settings: Settings, user: string, lineage: Lineage): stri
 
 /** "taste · rag · M q8_0 · h 64 · k 8": the settings that apply, for people. */
 export function describe(settings: Settings): string {
-  const parts: string[] = [settings.task, methodLabel(settings.method)];
+  return `${settings.task} · ${describeWithin(settings)}`;
+}
+
+/** The same without the task, where that stands already. */
+export function describeWithin(settings: Settings): string {
+  const parts: string[] = [methodLabel(settings.method)];
   if (settings.history === "placebo") parts.push("placebo");
   if (settings.model !== "-") parts.push(`${settings.model} ${settings.compression}`);
   if (settings.h > 0) parts.push(`h ${settings.h}`);
