@@ -92,6 +92,25 @@ test("an adapter that PEFT saved is read as it was", async () => {
     expect(adapter.tensors.get(name)).toEqual(both.subarray(0, both.length / 2)); // the script saved adapter 0
 });
 
+test("what drops in training alone, and modules named layer by layer, change nothing", async () => {
+  const base = await goldenBase();
+  const { adapter } = await readAdapter(PEFT, base);
+  const { layers } = base.config;
+  const modules =
+    "self_attn.q_proj self_attn.k_proj self_attn.v_proj self_attn.o_proj mlp.gate_proj mlp.up_proj mlp.down_proj";
+  // PEFT 0.21.2 writes whole paths for "all-linear" of models with fewer than 20 linears, in any order.
+  const paths = Array.from({ length: layers }, (_, layer) =>
+    modules.split(" ").map((module) => `model.layers.${layer}.${module}`),
+  ).flat();
+  for (const changes of [{ lora_dropout: 0.05 }, { lora_dropout: 0.1, target_modules: paths.reverse() }]) {
+    cpSync(PEFT, directory, { recursive: true });
+    const file = path.join(directory, "adapter_config.json");
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), ...changes }));
+    const read = await readAdapter(directory, base);
+    expect(read.adapter).toEqual(adapter);
+  }
+});
+
 describe("what is written is read again", () => {
   test.each([
     { r: 4, loraAlpha: 8, useRslora: false, roles },
@@ -221,10 +240,9 @@ describe.each([Number.NaN, Number.POSITIVE_INFINITY])("an adapter that holds %d"
 
 describe("refused by name", () => {
   const plain = JSON.parse(readFileSync(path.join(PEFT, "adapter_config.json"), "utf8"));
-  const read = (changes: object) => parseConfig(JSON.stringify({ ...plain, ...changes }), "F");
+  const read = (changes: object) => parseConfig(JSON.stringify({ ...plain, ...changes }), "F", 2);
 
   test.each<[string, unknown]>([
-    ["lora_dropout", 0.1],
     ["bias", "all"],
     ["use_dora", true],
     ["modules_to_save", ["lm_head"]],
@@ -252,6 +270,18 @@ describe("refused by name", () => {
       { target_modules: ["q_proj", "embed_tokens"] },
       /target_modules has "embed_tokens"; known are q_proj, k_proj/,
     ],
+    [
+      { target_modules: ["model.layers.0.self_attn.q_proj"] },
+      /target_modules names self_attn.q_proj in layers 0; it must be in all 2 layers or in none/,
+    ],
+    [
+      { target_modules: ["v_proj", "layers.1.mlp.up_proj", "layers.2.mlp.up_proj"] },
+      /target_modules names mlp.up_proj in layers 1, 2; it must be in all 2 layers/,
+    ],
+    [{ target_modules: ["model.layers.0.q_proj"] }, /target_modules has "model.layers.0.q_proj"; known are/],
+    [{ target_modules: ["model.layers.x.self_attn.q_proj"] }, /has "model.layers.x.self_attn.q_proj"; known/],
+    [{ lora_dropout: 1.5 }, /lora_dropout is 1.5, must be a number from 0 to 1/],
+    [{ lora_dropout: "a" }, /lora_dropout is "a", must be a number from 0 to 1/],
     [{ target_modules: [] }, /target_modules is \[\], must be a list/],
     [{ edgewise_base_sha256: "x" }, /edgewise_base_sha256 is "x", must be 64 hexadecimal digits/],
   ])("%j", (changes, message) => {

@@ -39,7 +39,10 @@ const IGNORED = new Set([
   "runtime_config",
   "task_type",
 ]);
-const READ = new Set(["peft_type", "r", "lora_alpha", "target_modules", "use_rslora", BASE_KEY]);
+const READ = new Set([
+  ...["peft_type", "r", "lora_alpha", "lora_dropout", "init_lora_weights"],
+  ...["target_modules", "use_rslora", BASE_KEY],
+]);
 /** Ways to start A and B that leave the base as it is; the others (PiSSA, LoftQ …) change it. */
 const PLAIN_STARTS: readonly unknown[] = [undefined, true, false, "gaussian", "orthogonal"];
 
@@ -66,14 +69,17 @@ export function formatConfig(config: LoraConfig, baseName: string | null): strin
   return `${JSON.stringify(fields, null, 2)}\n`;
 }
 
-/** Reads an adapter_config.json; an InputError names the field that asks for something else than plain LoRA. */
-export function parseConfig(text: string, file: string): LoraConfig {
+/**
+ * Reads an adapter_config.json; an InputError names the field that asks for something else than plain LoRA on all `layers` of the model.
+ * Without their number they are as many as target_modules names, where it names them one by one.
+ */
+export function parseConfig(text: string, file: string, layers?: number): LoraConfig {
   const problem = (rule: string) => new InputError(`adapter: ${file}: ${rule}`);
   const fields = parseObject(text, problem);
   const shown = (name: string) => `${name} is ${JSON.stringify(fields[name])?.slice(0, 120) ?? "missing"}`;
   if (fields.peft_type !== "LORA") throw problem(`${shown("peft_type")}; only "LORA" is read`);
   for (const name of Object.keys(fields))
-    if (!READ.has(name) && !IGNORED.has(name) && name !== "init_lora_weights" && !isNeutral(fields[name]))
+    if (!READ.has(name) && !IGNORED.has(name) && !isNeutral(fields[name]))
       throw problem(`${shown(name)}, which is not supported`);
   if (!PLAIN_STARTS.includes(fields.init_lora_weights))
     throw problem(`${shown("init_lora_weights")}, which changes the base and is not supported`);
@@ -84,13 +90,17 @@ export function parseConfig(text: string, file: string): LoraConfig {
   if (typeof loraAlpha !== "number" || !(loraAlpha > 0 && loraAlpha < Infinity))
     throw problem(`${shown("lora_alpha")}, must be a number above 0`);
   if (typeof useRslora !== "boolean") throw problem(`${shown("use_rslora")}, must be true or false`);
+  // It drops in training alone.
+  const { lora_dropout: dropout = 0 } = fields;
+  if (typeof dropout !== "number" || !(dropout >= 0 && dropout <= 1))
+    throw problem(`${shown("lora_dropout")}, must be a number from 0 to 1`);
   if (baseSha256 !== undefined && !isSha256(baseSha256))
     throw problem(`${shown(BASE_KEY)}, must be 64 hexadecimal digits`);
   return {
     r: r as number,
     loraAlpha,
     useRslora,
-    roles: parseTargets(fields.target_modules, problem),
+    roles: parseTargets(fields.target_modules, layers, problem),
     baseSha256: baseSha256 as string | undefined,
   };
 }
@@ -125,17 +135,32 @@ function isNeutral(value: unknown): boolean {
   return value === null || value === false || value === 0 || value === "none";
 }
 
-function parseTargets(targets: unknown, problem: Problem): Role[] {
+/** `q_proj`, `self_attn.q_proj`, or with its layer, which PEFT writes for small models: `model.layers.0.self_attn.q_proj`. */
+function parseTargets(targets: unknown, layers: number | undefined, problem: Problem): Role[] {
   if (targets === "all-linear") return [...roles];
   if (!Array.isArray(targets) || targets.length === 0)
     throw problem(
       `target_modules is ${JSON.stringify(targets)?.slice(0, 120) ?? "missing"}, must be a list of modules or "all-linear"`,
     );
-  const wanted = targets.map((target) => {
-    const role = roles.find((one) => [MODULES[one], MODULES[one].split(".")[1]].includes(target));
-    if (role) return role;
-    const known = roles.map((one) => MODULES[one].split(".")[1]).join(", ");
-    throw problem(`target_modules has ${JSON.stringify(target)?.slice(0, 120)}; known are ${known}`);
-  });
-  return roles.filter((role) => wanted.includes(role));
+  const everywhere = new Set<Role>();
+  const inLayers = new Map<Role, Set<number>>();
+  for (const target of targets) {
+    const [, layer, module] = /^(?:(?:model\.)?layers\.(\d{1,4})\.)?(.*)$/s.exec(String(target))!;
+    const role = roles.find((one) => module === MODULES[one] || target === MODULES[one].split(".")[1]);
+    if (!role) {
+      const known = roles.map((one) => MODULES[one].split(".")[1]).join(", ");
+      throw problem(`target_modules has ${JSON.stringify(target)?.slice(0, 120)}; known are ${known}`);
+    }
+    if (layer === undefined) everywhere.add(role);
+    else inLayers.set(role, (inLayers.get(role) ?? new Set()).add(Number(layer)));
+  }
+  const most = layers ?? 1 + Math.max(...[...inLayers.values()].flatMap((numbers) => [...numbers]));
+  for (const [role, numbers] of inLayers) {
+    const whole = numbers.size === most && [...numbers].every((number) => number < most);
+    if (!whole && !everywhere.has(role))
+      throw problem(
+        `target_modules names ${MODULES[role]} in layers ${[...numbers].slice(0, 20).join(", ")}; it must be in all ${most} layers or in none`,
+      );
+  }
+  return roles.filter((role) => everywhere.has(role) || inLayers.has(role));
 }

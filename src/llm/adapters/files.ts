@@ -86,10 +86,14 @@ export async function readAdapter(
 ): Promise<{ adapter: Adapter; warning?: string }> {
   const file = path.join(directory, CONFIG_FILE);
   const text = await readText(file);
-  const beside = text === undefined ? undefined : parseConfig(text, file);
+  const { layers } = base.config;
+  const beside = text === undefined ? undefined : parseConfig(text, file, layers);
   const { content, source } = await openTensors(directory, beside);
   try {
-    const config = { ...configOf(directory, content, beside), ...checksumOf(directory, content, beside) };
+    const config = {
+      ...configOf(directory, content, beside, layers),
+      ...checksumOf(directory, content, beside),
+    };
     if (config.baseSha256 !== undefined && config.baseSha256 !== base.sha256)
       throw new InputError(
         `adapter: ${directory}: was made for a base with sha256 ${config.baseSha256}, but ${base.name} has ${base.sha256}; use the model that it was trained on`,
@@ -120,10 +124,15 @@ async function openTensors(directory: string, beside: LoraConfig | undefined) {
 }
 
 /** The configuration in the directory, which must be that of the tensors where they say which it was. */
-function configOf(directory: string, { metadata }: Safetensors, beside: LoraConfig | undefined): LoraConfig {
+function configOf(
+  directory: string,
+  { metadata }: Safetensors,
+  beside: LoraConfig | undefined,
+  layers: number,
+): LoraConfig {
   const text = metadata.get(CONFIG_KEY);
   if (text === undefined) return beside!;
-  const own = parseConfig(text, `${path.join(directory, TENSORS_FILE)}: metadata "${CONFIG_KEY}"`);
+  const own = parseConfig(text, `${path.join(directory, TENSORS_FILE)}: metadata "${CONFIG_KEY}"`, layers);
   if (!beside || settingsOf(own) === settingsOf(beside)) return own;
   throw new InputError(
     `adapter: ${directory}: ${CONFIG_FILE} (${settingsOf(beside)}) is not that of ${TENSORS_FILE} (${settingsOf(own)}); put the file back that belongs to it, or write the adapter anew`,
