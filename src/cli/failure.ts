@@ -1,7 +1,7 @@
 /** How a command ends when it does not end well: what is printed, and the exit code. */
 import { CommanderError } from "commander";
 import { MemoryLimitError } from "../engine/plan/program.ts";
-import { InputError } from "../errors.ts";
+import { InputError, systemWords } from "../errors.ts";
 
 export const EXIT = {
   /** What the user gave is wrong: a file, a value, a limit. */
@@ -12,17 +12,6 @@ export const EXIT = {
   bug: 70,
   interrupted: 130,
 } as const;
-
-/** What the operating system says, in words that tell what to do; the rest keep Node's words. */
-const SYSTEM_WORDS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or directory",
-  EACCES: "permission denied",
-  EISDIR: "is a directory",
-  ENOTDIR: "is not a directory",
-  ENOSPC: "no space left on the disk",
-  EROFS: "the file system is read-only",
-  EMFILE: "too many open files",
-};
 
 /** Prints what is to be said about the error on stderr, and returns the exit code. */
 export function fail(error: unknown): number {
@@ -48,8 +37,8 @@ export function messageOf(error: unknown): string {
 function knownMessage(error: unknown): string | undefined {
   if (error instanceof InputError || error instanceof MemoryLimitError) return error.message;
   if (!isSystemError(error)) return undefined;
-  const { code, syscall, path, message } = error;
-  return `${syscall}: ${path ? `${path}: ` : ""}${SYSTEM_WORDS[code] ?? message}`;
+  const { syscall, path } = error;
+  return `${syscall}: ${path ? `${path}: ` : ""}${systemWords(error)}`;
 }
 
 function bugMessage(error: unknown): string {

@@ -7,7 +7,8 @@ import { taskList } from "../lab/study/cohort.ts";
 import { demo } from "../lab/study/demo.ts";
 import { runStudy } from "../lab/study/study.ts";
 import { checkStudy, readStudy, type Study } from "../lab/study/study_file.ts";
-import { shared, whole } from "./arguments.ts";
+import { studyKeys } from "../lab/study/study_keys.ts";
+import { requireOption, shared, whole } from "./arguments.ts";
 import { interruptible } from "./interrupt.ts";
 import { progressBar } from "./progress.ts";
 import { duration, styled } from "./terminal.ts";
@@ -25,10 +26,20 @@ interface Options {
 const DEMO_USERS_MOST = 32;
 
 export function studyCommand(): Command {
-  return withOptions(new Command("study"), "where results.jsonl and report.html go")
+  return withOptions(new Command("study"), "where results.jsonl and report.html go (required)")
     .description("run a study file: every cell and user that has no result yet, then verdicts and report")
-    .argument("<file>", "a study file (YAML)")
-    .action((file: string, options: Options) => run(readStudy(file, taskList), options, options.users));
+    .argument("[file]", "a study file (YAML)")
+    .option("--keys", "print every key that a study file may have, and run nothing")
+    .hook("preAction", (_program, command) => {
+      if (command.opts().keys) return;
+      if (command.args.length === 0) command.error("error: missing required argument 'file'");
+      requireOption("out")(_program, command);
+    })
+    .action((file: string, options: Options & { readonly keys?: boolean }) =>
+      options.keys
+        ? void process.stdout.write(studyKeys())
+        : run(readStudy(file, taskList), options, options.users),
+    );
 }
 
 export function demoCommand(): Command {
@@ -41,9 +52,8 @@ export function demoCommand(): Command {
 
 function withOptions(command: Command, meaning: string, directory?: string): Command {
   const out = "-o, --out <dir>";
-  if (directory) command.option(out, meaning, directory);
-  else command.requiredOption(out, meaning);
   return command
+    .option(out, meaning, directory)
     .option("--resume", "go on where an earlier run stopped; nothing finished is repeated")
     .addOption(shared.threads().default(Math.min(2, os.availableParallelism())))
     .option("--users <n>", "test users of each task, instead of the file's", whole(2, 100_000))

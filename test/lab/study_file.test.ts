@@ -46,6 +46,10 @@ contrasts:
 time_budget: 20m
 `;
 
+/** What zod and yaml say of such files. */
+const LIBRARY_WORDS =
+  /Invalid|expected|received|Too (small|big)|Unrecognized|Nested mappings|Flow (sequence|map)|Unexpected|implicit|Unresolved|NaN$/;
+
 function complaintOf(text: string): string {
   try {
     parseStudy(text, "study.yaml", TASKS);
@@ -136,10 +140,74 @@ describe("complaints name file:line, rule and value", () => {
     ],
     ["20m", "soon", 'study.yaml:21: time_budget is "soon": must be a time, such as 90s, 20m or 7h'],
     ["users: 12", "users: [12", "study.yaml:"],
-    ["models: { S: s.gguf, M: m.gguf }", "models: {}", "study.yaml:3: models is {}: must name a model"],
+    [
+      "models: { S: s.gguf, M: m.gguf }",
+      "models: {}",
+      "study.yaml:3: models is {}: must be a map of at least one name to a GGUF file",
+    ],
   ])("%j → %j", (from, to, complaint) => {
     expect(TEXT).toContain(from);
     expect(change(from, to)).toContain(complaint);
+  });
+
+  it("all of them at once, in the order of the file", () => {
+    const changes = [
+      ["users: 12", "userz: 12"],
+      ["topics: 8", "topics: none"],
+      ["k: [4, 8]", "k: []"],
+      ["[lora, rag+lora-reused]", "[lara, baseline:nearer]"],
+      ["model: M\n", "model: L\n"],
+      ["    h: 64\n", ""],
+      ["claim: no-worse", "claim: no-worst"],
+      ["guideline: G2", "guideline: G2\n    margin: .nan"],
+      ["20m", "20 minutes"],
+    ];
+    const text = changes.reduce((all, [from, to]) => all.replace(from, to), TEXT);
+    const first =
+      "one of none, rag, lora, rag+lora-reused, rag+lora-trained, baseline:majority, baseline:nearest, baseline:naive_bayes";
+    expect(complaintOf(text).split("\n")).toEqual([
+      "10 faults in the study, and nothing was run:",
+      '  study.yaml:2: a study has no key "userz"; nearest is "users" of name, description, users, dev_users, items_per_user, seeds, models, tasks, grid, contrasts, time_budget',
+      '  study.yaml:5: tasks.taste.topics is "none": must be a whole number from 1',
+      "  study.yaml:8: grid.0.k is []: must be a whole number from 1, or a list of at least one",
+      `  study.yaml:9: grid.1.method.0 is "lara": must be ${first}; nearest is "lora"`,
+      '  study.yaml:9: there is no baseline "nearer"; nearest is "nearest" of majority, nearest, naive_bayes',
+      "  study.yaml:9: method baseline:nearer needs h, the number of history items",
+      '  study.yaml:10: there is no model in this study "L"; nearest is "S" of S, M',
+      "  study.yaml:16: contrasts.0.margin is NaN: must be a number over 0",
+      '  study.yaml:17: contrasts.0.claim is "no-worst": must be one of beats, gain-below, no-worse; nearest is "no-worse"',
+      '  study.yaml:21: time_budget is "20 minutes": must be a time, such as 90s, 20m or 7h',
+    ]);
+  });
+
+  it("a contrast that fits several cells is named beside what is wrong elsewhere", () => {
+    const text = TEXT.replace("users: 12", "users: 0").replace("a: { rank: 4, alpha: 8 }", "a: {}");
+    expect(complaintOf(text)).toMatch(/users is 0[\s\S]*a of "small-rank" fits several cells/);
+  });
+
+  it.each([
+    [
+      "name: small",
+      "name: small\nname: large",
+      "study.yaml:2: not YAML: the key is there twice: name: large",
+    ],
+    ["  tags:", "\ttags:", "study.yaml:6: not YAML: a tab indents; YAML takes spaces only: tags:"],
+    ["h: [4, 64]", "h: [4, 64", "study.yaml:"],
+    ["name: small", "name: a: b", "study.yaml:1: not YAML: a second key: on the same line; "],
+    ["name: small", "name: *other", "study.yaml:1: not YAML: an alias (*name) needs its anchor"],
+    ["name: small", "name: &me [*me]", "study.yaml:1: not YAML: an alias (*name) needs its anchor"],
+    ["name: small", "name: !secret x", "study.yaml:1: not YAML: the tag (!name) is not known"],
+    ["time_budget", "---\ntime_budget", "study.yaml:21: not YAML: a second document begins"],
+  ])("YAML in our words: %j → %j", (from, to, complaint) => {
+    const said = change(from, to);
+    expect(said).toContain(complaint);
+    expect(said).not.toMatch(LIBRARY_WORDS);
+  });
+
+  it.each(["", "# nothing", "[]", "a study"])("%j is no study", (text) => {
+    expect(complaintOf(text)).toMatch(
+      /^study\.yaml:1: a study file is .*: must be a map with keys of name, /,
+    );
   });
 
   it("generated and real tasks in one contrast, a contrast twice, a file that is not there", () => {
@@ -157,7 +225,9 @@ describe("complaints name file:line, rule and value", () => {
     const once = { ...contrast, on: { task: "taste", h: 8, compression: "f32" } };
     const twice = { ...demo, contrasts: [once, once] };
     expect(() => checkStudy(twice, () => "demo", TASKS)).toThrow(/contrast "c" is there twice/);
-    expect(() => readStudy(path.join("no", "such.yaml"), TASKS)).toThrow(/such.yaml: cannot be read: ENOENT/);
+    expect(() => readStudy(path.join("no", "such.yaml"), TASKS)).toThrow(
+      /such.yaml: cannot be read: no such file or directory/,
+    );
     expect(fs.existsSync("no")).toBe(false);
   });
 
@@ -166,7 +236,8 @@ describe("complaints name file:line, rule and value", () => {
     fc.assert(
       fc.property(mutation, ([at, length, text]) => {
         const complaint = complaintOf(TEXT.slice(0, at) + text + TEXT.slice(at + length));
-        expect(complaint).toMatch(/^no complaint$|^study\.yaml:\d+: /);
+        expect(complaint).not.toMatch(LIBRARY_WORDS);
+        expect(complaint).toMatch(/^no complaint$|^(\d+ faults in the study, .*\n {2})?study\.yaml:\d+: /);
       }),
       { numRuns: 400 },
     );

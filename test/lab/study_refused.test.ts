@@ -34,7 +34,12 @@ describe("a study that cannot be run is refused before anything is written", () 
       "baseline:nearer",
       /there is no baseline "nearer"; nearest is "nearest"/,
     ],
-    ["a model that is not there", "tiny: tiny.gguf", "tiny: none.gguf", /read: .*none\.gguf: no such file/],
+    [
+      "a model that is not there",
+      "tiny: tiny.gguf",
+      "tiny: none.gguf",
+      /none\.gguf: cannot be read: no such file or directory/,
+    ],
     ["a model without a tokenizer", "tiny: tiny.gguf", "tiny: mute.gguf", /mute\.gguf.*tokenizer\.ggml/],
     ["a model with an unknown tokenizer", "tiny: tiny.gguf", "tiny: odd.gguf", /odd\.gguf.*"oddd"/],
     [
@@ -47,7 +52,7 @@ describe("a study that cannot be run is refused before anything is written", () 
       "questions that are not there",
       "taste: {}",
       "taste: { questions: none.json }",
-      /none\.json: not readable/,
+      /none\.json: cannot be read: no such file or directory/,
     ],
     [
       "a dial of generated users on real text",
@@ -72,16 +77,40 @@ describe("a study that cannot be run is refused before anything is written", () 
     expect([code, stdout, existsSync(directory)]).toEqual([1, "", false]);
   });
 
+  test("all that is wrong at once: the file itself, files that it names, what is in them", async () => {
+    const wrong = at("wrong.yaml");
+    const models = "{ tiny: none.gguf, odd: odd.gguf, mute: mute.gguf, folder: . }";
+    writeFileSync(
+      wrong,
+      lines.replace("users: 3", "users: 1").replace(/models:\n {2}tiny: .*/, `models: ${models}`),
+    );
+    const first = await edgewise(["study", wrong, "--out", at("out")]);
+    expect(first.stderr).toMatch(
+      /^edgewise: 3 faults in the study, .*\n.*yaml:2: users is 1.*\n.*yaml:5: .*none\.gguf: .*\n.*yaml:5: .*: is a directory/,
+    );
+    writeFileSync(wrong, lines.replace("tiny: tiny.gguf", "{ odd: odd.gguf, mute: mute.gguf }"));
+    const second = await edgewise(["study", wrong, "--out", at("out")]);
+    expect(second.stderr).toMatch(
+      /^edgewise: 2 faults in the study, .*\n.*odd\.gguf.*"oddd".*\n.*mute\.gguf/,
+    );
+    expect([first.code, second.code, existsSync(at("out"))]).toEqual([1, 1, false]);
+  });
+
   test("a study file that is not there; no --out", async () => {
     const none = await edgewise(["study", at("none.yaml"), "--out", at("out")]);
     expect([none.code, none.stderr]).toEqual([
       1,
-      expect.stringMatching(/none\.yaml: cannot be read: ENOENT/),
+      expect.stringMatching(/none\.yaml: cannot be read: no such file or directory/),
     ]);
     const nowhere = await edgewise(["study", at("tiny.yaml")]);
     expect([nowhere.code, nowhere.stderr]).toEqual([
       2,
       expect.stringMatching(/required option '-o, --out <dir>'/),
+    ]);
+    const nothing = await edgewise(["study"]);
+    expect([nothing.code, nothing.stderr]).toEqual([
+      2,
+      expect.stringMatching(/missing required argument 'file'/),
     ]);
   });
 });

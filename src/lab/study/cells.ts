@@ -9,8 +9,11 @@ export interface Cell {
   dev: boolean;
 }
 
+/** What decides which cells a study has. */
+type Crossed = Pick<Study, "grid" | "tasks" | "models" | "seeds" | "data" | "dev_users" | "contrasts">;
+
 /** All cells of a study, each once, however many blocks ask for it. Test users run every one. */
-export function expand(study: Study): Cell[] {
+export function expand(study: Crossed): Cell[] {
   const cells = new Map<string, Cell>();
   const regret = study.contrasts.some((contrast) => contrast.limits);
   const plainest = study.grid[0].compression[0];
@@ -28,7 +31,7 @@ export function expand(study: Study): Cell[] {
   return [...cells.values()];
 }
 
-function crossing(study: Study, block: Block): Settings[] {
+function crossing(study: Crossed, block: Block): Settings[] {
   let partial: Partial<Settings>[] = [{}];
   const cross = <K extends keyof Settings>(name: K, values: readonly Settings[K][]) => {
     partial = partial.flatMap((settings) => values.map((value) => ({ ...settings, [name]: value })));

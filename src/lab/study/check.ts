@@ -1,23 +1,24 @@
-/** What can be known to go wrong before anything runs: models that cannot be opened, baselines that have nothing to choose from. */
-import { closest } from "fastest-levenshtein";
+/** What can be known to go wrong before anything runs: models that cannot be opened, users who are not there. All of it is said at once. */
 import { InputError } from "../../errors.ts";
 import { openModel } from "../../llm/model_file.ts";
 import { Tokenizer } from "../../llm/tokenizer/tokenizer.ts";
-import { BASELINES } from "../tasks/baselines.ts";
 import { expand } from "./cells.ts";
 import { cohort, studyTask } from "./cohort.ts";
-import { isBaseline, type Method } from "./settings.ts";
+import { Complaints } from "./complaints.ts";
+import { isBaseline } from "./settings.ts";
 import { modelPaths, type Study } from "./study_file.ts";
 
 /** Opens every model's header and draws everybody of every task. Throws InputError. */
 export async function checkRunnable(study: Study): Promise<void> {
-  for (const name of Object.keys(study.tasks)) {
-    const place = study.whereIs(["tasks", name]);
-    await explained(place, () => cohort(study, studyTask(study, name), name, study.seeds[0], study.users));
-  }
-  checkBaselines(study);
+  const complaints = new Complaints(study.whereIs);
+  for (const name of Object.keys(study.tasks))
+    await check(complaints, ["tasks", name], () =>
+      cohort(study, studyTask(study, name), name, study.seeds[0], study.users),
+    );
+  checkBaselines(complaints, study);
   for (const [name, path] of modelPaths(study))
-    await explained(study.whereIs(["models", name]), () => checkModel(path));
+    await check(complaints, ["models", name], () => checkModel(path));
+  complaints.refuse();
 }
 
 async function checkModel(path: string): Promise<void> {
@@ -29,34 +30,28 @@ async function checkModel(path: string): Promise<void> {
   }
 }
 
-function checkBaselines(study: Study): void {
-  const known = Object.keys(BASELINES);
+/** Baselines choose among answers: where there are none, they have nothing to choose from. */
+function checkBaselines(complaints: Complaints, study: Study): void {
   for (const { settings } of expand(study)) {
-    const { method, task: name } = settings;
-    if (!isBaseline(method)) continue;
-    const at = gridPlace(study, method);
-    const baseline = method.slice("baseline:".length);
-    if (!known.includes(baseline))
-      throw new InputError(
-        `${at}: there is no baseline "${baseline}"; nearest is "${closest(baseline, known)}" of ${known.join(", ")}`,
-      );
-    if (studyTask(study, name).metric !== "accuracy")
-      throw new InputError(
-        `${at}: ${method} chooses among answers, and ${name} has none; name the tasks of this block`,
-      );
+    const { method, task } = settings;
+    if (!isBaseline(method) || complaints.has("tasks", task)) continue;
+    if (studyTask(study, task).metric === "accuracy") continue;
+    const block = study.grid.findIndex(
+      (one) => one.method.includes(method) && one.task?.includes(task) !== false,
+    );
+    complaints.add(
+      ["grid", block, "method"],
+      `${method} chooses among answers, and ${task} has none; name the tasks of this block`,
+    );
   }
 }
 
-function gridPlace({ grid, whereIs }: Study, method: Method): string {
-  return whereIs(["grid", grid.findIndex((block) => block.method.includes(method)), "method"]);
-}
-
-/** Runs `check`; what is wrong then begins with the place in the study file. */
-async function explained(place: string, check: () => unknown): Promise<void> {
+/** Runs `work`; what is wrong then is complained of at its place in the study file. */
+async function check(complaints: Complaints, path: PropertyKey[], work: () => unknown): Promise<void> {
   try {
-    await check();
+    await work();
   } catch (error) {
-    if (!(error instanceof InputError) || error.message.startsWith(place)) throw error;
-    throw new InputError(`${place}: ${error.message}`);
+    if (!(error instanceof InputError)) throw error;
+    complaints.add(path, error.message.replace(`${complaints.whereIs(path)}: `, ""));
   }
 }

@@ -21,7 +21,6 @@ export const COMPRESSION_BITS: Record<Compression, number> = { f32: 32, f16: 16,
 const BASELINE = /^baseline:[a-z0-9_-]+$/;
 export const methodSchema = z.custom<Method>(
   (value) => typeof value === "string" && (Object.hasOwn(METHODS, value) || BASELINE.test(value)),
-  { error: `must be one of ${Object.keys(METHODS).join(", ")}, or baseline:<name>` },
 );
 
 const count = z.int().min(0);
