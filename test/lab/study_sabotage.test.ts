@@ -60,9 +60,11 @@ beforeEach(() => {
 });
 
 /** Names of the alarms that a study with these methods raises. */
-async function alarmsOf(...methods: Method[]): Promise<AlarmName[]> {
+const alarmsOf = (...methods: Method[]) => alarmsOn("taste", methods);
+
+async function alarmsOn(task: string, methods: Method[]): Promise<AlarmName[]> {
   const grid: StudyInput["grid"] = [{ method: ["none", ...methods], h: 6, k: 2, training_tokens: 64 }];
-  const study = tinyStudy(model, { users: 2, dev_users: 0, tasks: { taste: {} }, grid });
+  const study = tinyStudy(model, { users: 2, dev_users: 0, tasks: { [task]: {} }, grid });
   const file = path.join(folder, `${runs++}.jsonl`);
   const results = new Results(file, {
     study: studyDigest(study),
@@ -97,6 +99,15 @@ test.each<[AlarmName[], Method, Sabotage]>([
 ])("%j by %s", async (names, method, broken) => {
   sabotage.now = broken;
   expect(await alarmsOf(method)).toEqual(names);
+});
+
+test("a passage that is a wrong answer must not be known from the history", async () => {
+  expect(await alarmsOn("sotu-choice", ["lora"])).toEqual([]);
+  const wrong = ({ options, output }: Item) => options!.find((text) => text !== output)!;
+  sabotage.now = {
+    history: (history, user) => history.with(0, { ...history[0], output: wrong(testItems(user)[0]) }),
+  };
+  expect(await alarmsOn("sotu-choice", ["lora"])).toEqual(["canary in a prompt"]);
 });
 
 test("a copy of a test item is recognised on real users, however it is written and whatever was answered", () => {
