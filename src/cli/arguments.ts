@@ -57,7 +57,8 @@ const fileTypes = Object.keys(encodableDtypes) as EncodableDtypeName[];
 
 /** Options that several commands share, in the words of llama.cpp where it has some. */
 export const shared = {
-  model: (meaning = "the model, a GGUF file (required)") => new Option("-m, --model <file>", meaning),
+  model: (meaning = "the model: a GGUF file, or smollm2 or gemma3 of edgewise models (required)") =>
+    new Option("-m, --model <file>", meaning),
   type: () =>
     new Option("--type <type>", `weights in memory: as in the file, or ${fileTypes.join(", ")}`)
       .default("file" satisfies WeightType)

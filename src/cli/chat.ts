@@ -8,10 +8,10 @@ import { InputError } from "../errors.ts";
 import type { LanguageModel } from "../llm/language_model.ts";
 import type { WeightType } from "../llm/models/load.ts";
 import { shared } from "./arguments.ts";
-import { cachedPath, realModels } from "./cached_models.ts";
 import { type Input, openInput } from "./chat/input.ts";
 import { Session } from "./chat/session.ts";
 import { EXIT, isUserError, messageOf } from "./failure.ts";
+import { printJson } from "./json.ts";
 import { openLanguageModel, warnOfContext } from "./open_model.ts";
 import { type SamplingOptions, samplingOf, samplingOptions } from "./sampling.ts";
 import { styled } from "./terminal.ts";
@@ -29,6 +29,7 @@ interface Options extends SamplingOptions {
   json?: boolean;
 }
 
+const DEFAULT_MODEL = "smollm2";
 /** Positions where the model was trained for more and no other number was asked for. */
 const DEFAULT_CONTEXT = 4096;
 
@@ -37,7 +38,9 @@ export function chatCommand(): Command {
     .description(
       "talk with a model; answers go to stdout, speed to stderr. /help lists what else can be said",
     )
-    .addOption(shared.model("the model, a GGUF file (default: SmolLM2 of edgewise models)"))
+    .addOption(
+      shared.model("the model: a GGUF file, or smollm2 or gemma3 of edgewise models (default: smollm2)"),
+    )
     .option("--system <text>", "the system message")
     .option(
       "--template <name or file>",
@@ -65,7 +68,7 @@ async function chat(options: Options): Promise<void> {
     const opening = (performance.now() - began) / 1e3;
     const session = new Session(lm, samplingOf(options), { system, quiet: json, opening });
     await converse(session, options);
-    if (json) process.stdout.write(`${JSON.stringify(report(session, options), null, 2)}\n`);
+    if (json) printJson(report(session, options));
   } finally {
     await lm.dispose();
   }
@@ -73,7 +76,7 @@ async function chat(options: Options): Promise<void> {
 
 function open(options: Options): Promise<LanguageModel> {
   const { type, nCtx, nBatch: rows, threads, cacheType, memoryLimit } = options;
-  return openLanguageModel(options.model ?? cachedModel(), {
+  return openLanguageModel(options.model ?? DEFAULT_MODEL, {
     threads,
     cacheType,
     memoryLimit,
@@ -83,14 +86,6 @@ function open(options: Options): Promise<LanguageModel> {
       return { type, rows, context };
     },
   });
-}
-
-function cachedModel(): string {
-  const found = cachedPath(realModels.smollm2);
-  if (existsSync(found)) return found;
-  throw new InputError(
-    `chat: ${found} is not there; fetch it with "edgewise models" (in a checkout: npm run models), or name another model with --model FILE`,
-  );
 }
 
 /** A name stays one; what is a file is read. */
@@ -148,7 +143,7 @@ function greet({ file, memory, context }: LanguageModel): void {
 function report({ lm, settings, messages, turns }: Session, { type, threads, cacheType }: Options) {
   return {
     model: lm.file.path,
-    settings: { ...settings, type, threads, cache_type: cacheType, context: lm.context },
+    settings: { ...settings, type, threads, cache_type: cacheType, n_ctx: lm.context },
     messages,
     turns,
     memory: lm.memory,

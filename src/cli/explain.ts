@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import type { CacheType } from "../engine/dtypes/cache.ts";
 import { printGraph } from "../engine/graph/print.ts";
 import { lengthsOf, listing, storagesOf, valueName } from "../engine/plan/explain.ts";
+import type { Program } from "../engine/plan/program.ts";
 import { type ModelFile, openModel } from "../llm/model_file.ts";
 import { cacheGroups } from "../llm/models/caches.ts";
 import { parameterCount } from "../llm/models/family.ts";
@@ -11,10 +12,11 @@ import { shared, whole } from "./arguments.ts";
 import { fitsOf } from "./explain/fits.ts";
 import { memoryPicture } from "./explain/memory.ts";
 import { overview, phaseWorks } from "./explain/overview.ts";
-import { type Mode, modes, type Subject, subjectOf } from "./explain/subject.ts";
+import { type Mode, modes, type Subject, type SubjectOptions, subjectOf } from "./explain/subject.ts";
 import { type TimedPhase, timePhases, timeTables } from "./explain/time.ts";
 import { weightGroups } from "./explain/weights.ts";
 import { interruptible } from "./interrupt.ts";
+import { printJson } from "./json.ts";
 import { COLUMNS, counted, dim, grouped, heading, wrapped } from "./terminal.ts";
 
 interface Options {
@@ -37,7 +39,7 @@ interface Options {
 export function explainCommand(): Command {
   return new Command("explain")
     .description("what a model needs and does: sizes, memory, plan, work")
-    .argument("<model>", "a GGUF file")
+    .argument("<model>", "a GGUF file, or smollm2 or gemma3 of edgewise models")
     .addOption(new Option("--mode <mode>", "what it is used for").choices(modes).default("generate"))
     .addOption(shared.type())
     .addOption(shared.contextSize("positions (default: those the model was trained on)"))
@@ -67,10 +69,8 @@ async function explain(path: string, options: Options): Promise<void> {
       options.time || options.timeAll
         ? await interruptible((signal) => timePhases(subject, signal))
         : undefined;
-    const text = options.json
-      ? JSON.stringify(report(subject, options, timed), null, 2)
-      : pages(subject, options, timed);
-    process.stdout.write(`${text}\n`);
+    if (options.json) printJson(report(subject, options, timed));
+    else process.stdout.write(`${pages(subject, options, timed)}\n`);
   } finally {
     await file.source.close();
   }
@@ -103,18 +103,25 @@ function planText({ plan }: Subject): string {
   return [title, ...lines].join("\n");
 }
 
+/** In the words of the options. */
+function settingsOf({ context, rows: _asked, ...settings }: SubjectOptions, { slots }: Program) {
+  return { ...settings, nCtx: context, nBatch: slots.rows };
+}
+
 function report(subject: Subject, options: Options, timed: readonly TimedPhase[] | undefined) {
   const { file, program, plan, graph, options: settings } = subject;
   return {
     model: file.path,
-    settings: { ...settings, rows: program.slots.rows },
+    settings: settingsOf(settings, program),
     config: { ...file.config, parameters: parameterCount(file.config) },
     weights: weightGroups(subject),
     memory: program.memory,
     caches: cacheGroups(graph),
     plan: { name: plan.name, ...lengthsOf(plan), ranges: plan.ranges },
     work: phaseWorks(subject),
-    ...(settings.mode === "generate" && { fits: fitsOf(subject) }),
+    ...(settings.mode === "generate" && {
+      fits: fitsOf(subject).map(({ context, ...fit }) => ({ ...fit, nCtx: context })),
+    }),
     ...(options.memory && {
       arena: storagesOf(plan, program.slots).map(({ value, ...place }) => ({
         value: valueName(value),

@@ -12,6 +12,7 @@ import { TextStream } from "../llm/tokenizer/text_stream.ts";
 import type { Tokenizer } from "../llm/tokenizer/tokenizer.ts";
 import { requireOption, shared, whole } from "./arguments.ts";
 import { interruptible } from "./interrupt.ts";
+import { printJson } from "./json.ts";
 import { openLanguageModel, warnOfContext } from "./open_model.ts";
 import { type SamplingOptions, samplingOf, samplingOptions } from "./sampling.ts";
 import { duration, figures, grouped, styled } from "./terminal.ts";
@@ -49,7 +50,7 @@ export function generateCommand(): Command {
     .description("continue a text, streaming to stdout; speed and memory go to stderr")
     .addOption(shared.model())
     .option("-p, --prompt <text>", "what to continue; - reads it from stdin", "");
-  for (const option of samplingOptions({ maxTokens: 200, temperature: 0.8, topP: 1 }))
+  for (const option of samplingOptions({ maxTokens: 200, temperature: 0.8, topP: 1, seed: 0 }))
     command.addOption(option);
   return command
     .option("--stop <text...>", "end before any of these")
@@ -90,7 +91,7 @@ async function generate(options: Options, signal: AbortSignal): Promise<void> {
   });
   try {
     const outcome = await run(lm, prompt, options, signal);
-    if (options.json) process.stdout.write(`${JSON.stringify(report(lm, options, outcome), null, 2)}\n`);
+    if (options.json) printJson(report(lm, options, outcome));
     else process.stderr.write(`${styled("dim", summary(lm, outcome), process.stderr)}\n`);
   } finally {
     await lm.dispose();
@@ -174,7 +175,7 @@ function report(lm: LanguageModel, options: Options, outcome: Outcome) {
       type,
       cache_type: cacheType,
       threads,
-      context: lm.context,
+      n_ctx: lm.context,
     },
     prompt: promptText(lm.tokenizer, prompt),
     text,

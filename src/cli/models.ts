@@ -8,7 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { Argument, Command } from "commander";
 import { formatBytes } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
-import { cacheDirectory, cachedPath, type RealModel, realModels } from "./cached_models.ts";
+import { cacheDirectory, cachedPath, type RealModel, realModels } from "../llm/files/cached_models.ts";
 import { interruptible } from "./interrupt.ts";
 import { dim } from "./terminal.ts";
 

@@ -10,6 +10,7 @@ import { compileScoring, Scorer } from "../llm/score.ts";
 import { Tokenizer } from "../llm/tokenizer/tokenizer.ts";
 import { requireOption, shared, whole } from "./arguments.ts";
 import { interruptible } from "./interrupt.ts";
+import { printJson } from "./json.ts";
 import { progressBar } from "./progress.ts";
 import { compileWithin, type Sizes } from "./remedy.ts";
 import { dim, duration, facts, figures, grouped } from "./terminal.ts";
@@ -19,6 +20,7 @@ interface Options {
   type: WeightType;
   nCtx?: number;
   stride?: number;
+  bos?: boolean;
   nBatch: number;
   threads: number;
   memoryLimit?: number;
@@ -35,6 +37,10 @@ export function perplexityCommand(): Command {
     .addOption(
       new Option("--stride <n>", "new tokens of a window (default: half of it)").argParser(whole(1, 2 ** 24)),
     )
+    .option(
+      "--bos",
+      "put the BOS token before every window, also where the file asks for none: then every token is predicted (as lm-evaluation-harness does)",
+    )
     .addOption(shared.batch())
     .addOption(shared.threads())
     .addOption(shared.memoryLimit())
@@ -47,22 +53,40 @@ async function perplexity(path: string, options: Options): Promise<void> {
   const file = await openModel(options.model);
   try {
     const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
-    const bytes = await readFile(path);
-    const tokens = tokenizer.encode(textOf(path, bytes));
+    const text = textOf(path, await readFile(path));
+    const tokens = tokensOf(tokenizer, text, options);
     const result = await interruptible((signal) => measure(file, tokenizer, tokens, options, signal));
-    const rows = report(path, bytes.length, options, result);
-    process.stdout.write(`${options.json ? JSON.stringify(rows, null, 2) : page(rows)}\n`);
+    const rows = report(path, predictedBytes(tokenizer, text, tokens), options, result);
+    if (options.json) printJson(rows);
+    else process.stdout.write(`${page(rows)}\n`);
   } finally {
     await file.source.close();
   }
 }
 
+/** Without a byte order mark, which is none of the text. */
 function textOf(path: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw new InputError(`perplexity: ${path}: is not UTF-8`);
   }
+}
+
+function tokensOf(tokenizer: Tokenizer, text: string, { bos: asked, model }: Options): number[] {
+  const tokens = tokenizer.encode(text);
+  const { bos } = tokenizer;
+  if (!asked || tokens[0] === bos) return tokens;
+  if (bos === undefined)
+    throw new InputError(
+      `perplexity: ${model}: names no BOS token (tokenizer.ggml.bos_token_id); leave out --bos`,
+    );
+  return [bos, ...tokens];
+}
+
+/** Bytes that the predicted tokens stand for: all of the text but those of the first token, which are none where it is BOS. */
+function predictedBytes(tokenizer: Tokenizer, text: string, tokens: readonly number[]): number {
+  return Buffer.byteLength(text) - tokenizer.decodeBytes(tokens.slice(0, 1)).length;
 }
 
 interface Measured extends Likelihood {
@@ -112,12 +136,17 @@ async function measure(
   }
 }
 
-function report(file: string, bytes: number, { model, type, threads }: Options, measured: Measured) {
+function report(
+  file: string,
+  bytes: number,
+  { model, type, threads, bos = false }: Options,
+  measured: Measured,
+) {
   const { nats, tokens, window, stride, seconds, memory } = measured;
   return {
     model,
     file,
-    settings: { type, window, stride, threads },
+    settings: { type, nCtx: window, stride, threads, bos },
     perplexity: Math.exp(nats / tokens),
     nats_per_token: nats / tokens,
     bits_per_byte: nats / Math.LN2 / bytes,
@@ -135,8 +164,8 @@ function page(rows: ReturnType<typeof report>): string {
     ["perplexity", rows.perplexity.toFixed(4)],
     ["nats a token", rows.nats_per_token.toFixed(4)],
     ["bits a byte", rows.bits_per_byte.toFixed(4)],
-    ["text", `${grouped(tokens)} tokens predicted, ${grouped(bytes)} bytes`],
-    ["windows", `${settings.window} tokens, ${settings.stride} of them new`],
+    ["text", `${grouped(tokens)} tokens predicted, ${grouped(bytes)} bytes of them`],
+    ["windows", `${settings.nCtx} tokens, ${settings.stride} of them new`],
     ["time", `${duration(seconds)}, ${figures(tokens / seconds)} tok/s ${dim(`in ${formatBytes(memory)}`)}`],
   ]);
 }

@@ -1,6 +1,6 @@
 /** `edgewise quantize`: a model file with its matrices in another type. */
 
-import { realpath } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { Argument, Command } from "commander";
 import { type EncodableDtype, type EncodableDtypeName, encodableDtypes } from "../engine/dtypes/index.ts";
 import { formatBytes } from "../engine/plan/program.ts";
@@ -11,6 +11,7 @@ import { type ModelFile, openModel } from "../llm/model_file.ts";
 import { parameterCount } from "../llm/models/family.ts";
 import { requireOption, shared } from "./arguments.ts";
 import { interruptible } from "./interrupt.ts";
+import { printJson } from "./json.ts";
 import { progressBar } from "./progress.ts";
 import { counted, grouped, notes, styled, table } from "./terminal.ts";
 
@@ -23,7 +24,7 @@ interface Options {
 export function quantizeCommand(): Command {
   return new Command("quantize")
     .description("write a model file with its matrices in another type")
-    .addArgument(new Argument("<in>", "a GGUF file"))
+    .addArgument(new Argument("<in>", "a GGUF file, or smollm2 or gemma3 of edgewise models"))
     .addArgument(new Argument("<out>", "the file to write; it appears whole or not at all"))
     .addOption(shared.fileType())
     .option("--pure", "the head in that type too, even where it has less than the bits of Q6_K")
@@ -35,15 +36,17 @@ export function quantizeCommand(): Command {
 async function quantize(input: string, output: string, { type, pure, json }: Options): Promise<void> {
   const file = await openModel(input);
   try {
-    await refuseSame(input, output);
+    await refuseSame(file.path, output);
     const wanted = encodableDtypes[type];
     warnOfLosses(file, wanted, pure ?? false);
     const progress = progressBar(`quantize to ${wanted.ggufName}`, parameterCount(file.config));
     const tensors = await interruptible((signal) =>
       quantizeFile(file, output, wanted, { pure, signal, onProgress: (done) => progress.update(done) }),
     ).finally(() => progress.stop());
-    const text = json ? JSON.stringify(report(input, output, tensors), null, 2) : page(output, tensors);
-    process.stdout.write(`${text}\n`);
+    const bytes = { before: file.source.size, after: (await stat(output)).size };
+    warnOfSize(bytes, output);
+    if (json) printJson(report(file.path, output, bytes, tensors));
+    else process.stdout.write(`${page(output, bytes, tensors)}\n`);
   } finally {
     await file.source.close();
   }
@@ -68,6 +71,19 @@ function warnOfLosses({ gguf, config }: ModelFile, type: EncodableDtype, pure: b
   );
 }
 
+/** Of whole files, with what stands before the tensors. */
+interface Bytes {
+  readonly before: number;
+  readonly after: number;
+}
+
+function warnOfSize({ before, after }: Bytes, output: string): void {
+  if (after <= before) return;
+  process.stderr.write(
+    `edgewise: warning: ${output} has ${grouped(after)} bytes, ${grouped(after - before)} more than the input\n`,
+  );
+}
+
 interface Group {
   readonly from: string;
   readonly to: string;
@@ -87,7 +103,7 @@ function groupsOf(tensors: readonly QuantizedTensor[]): Group[] {
   });
 }
 
-function page(output: string, tensors: readonly QuantizedTensor[]): string {
+function page(output: string, { before, after }: Bytes, tensors: readonly QuantizedTensor[]): string {
   const groups = groupsOf(tensors);
   const rows = groups.map(({ from, to, tensors: members }) => [
     from === to ? from : `${from} → ${to}`,
@@ -97,8 +113,7 @@ function page(output: string, tensors: readonly QuantizedTensor[]): string {
     formatBytes(sum(members, "toBytes")),
     percent(Math.max(...members.map(({ error }) => error))),
   ]);
-  const [before, after] = [sum(tensors, "fromBytes"), sum(tensors, "toBytes")];
-  const total = `${formatBytes(before)} → ${formatBytes(after)} (${percent(after / before)})`;
+  const total = `file of ${formatBytes(before)} → ${formatBytes(after)} (${percent(after / before)}${after > before ? ", larger" : ""})`;
   return [
     table(["type", ">tensors", ">parameters", ">before", ">after", ">largest error"], rows) +
       notes(groups.map(({ to, reason, tensors: [{ name }] }) => [`${to} (such as ${name})`, reason])),
@@ -111,11 +126,11 @@ function percent(share: number): string {
   return share ? `${(100 * share).toFixed(share < 0.1 ? 2 : 1)}%` : "";
 }
 
-function report(input: string, output: string, tensors: readonly QuantizedTensor[]) {
+function report(input: string, output: string, bytes: Bytes, tensors: readonly QuantizedTensor[]) {
   return {
     input,
     output,
-    bytes: { before: sum(tensors, "fromBytes"), after: sum(tensors, "toBytes") },
+    bytes,
     tensors: tensors.map(({ from, to, ...rest }) => ({ ...rest, from: from.ggufName, to: to.ggufName })),
   };
 }

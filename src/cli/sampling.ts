@@ -1,7 +1,10 @@
 /** How answers are made: the options of commands that generate, in the words of llama.cpp where it has some. */
+import { randomInt } from "node:crypto";
 import { InvalidArgumentError, Option } from "commander";
 import type { GenerateOptions } from "../llm/generate_options.ts";
 import { decimal, whole } from "./arguments.ts";
+
+const SEEDS = 2 ** 32;
 
 export interface SamplingOptions {
   temperature: number;
@@ -9,7 +12,8 @@ export interface SamplingOptions {
   topP: number;
   minP: number;
   repetitionPenalty: number;
-  seed: number;
+  /** undefined: one drawn anew. */
+  seed?: number;
   maxTokens: number;
 }
 
@@ -18,8 +22,9 @@ export function samplingOptions(defaults: {
   maxTokens: number;
   temperature: number;
   topP: number;
+  seed?: number;
 }): Option[] {
-  const { maxTokens, temperature, topP } = defaults;
+  const { maxTokens, temperature, topP, seed } = defaults;
   return [
     new Option("-n, --max-tokens <n>", "most tokens to generate")
       .default(maxTokens)
@@ -39,13 +44,15 @@ export function samplingOptions(defaults: {
     new Option("--repetition-penalty <r>", "makes tokens of the context less likely; 1: off")
       .default(1)
       .argParser(positive(100)),
-    new Option("--seed <n>", "same seed, same text").default(0).argParser(whole(0, 2 ** 32 - 1)),
+    new Option("--seed <n>", "same seed, same text")
+      .default(seed, seed === undefined ? "drawn anew" : undefined)
+      .argParser(whole(0, SEEDS - 1)),
   ];
 }
 
 /** The same in the names of the library. */
 export function samplingOf(options: SamplingOptions) {
-  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed } = options;
+  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed = randomInt(SEEDS) } = options;
   return {
     max_tokens: maxTokens,
     temperature,

@@ -10,6 +10,7 @@ import { checkStudy, readStudy, type Study } from "../lab/study/study_file.ts";
 import { studyKeys } from "../lab/study/study_keys.ts";
 import { requireOption, shared, whole } from "./arguments.ts";
 import { interruptible } from "./interrupt.ts";
+import { printJson } from "./json.ts";
 import { progressBar } from "./progress.ts";
 import { duration, styled } from "./terminal.ts";
 
@@ -89,9 +90,7 @@ async function run(study: Study, options: Options, mostUsers: number | undefined
   const seconds = (performance.now() - start) / 1000;
   if (json) {
     const { verdicts, results, report, rows } = outcome;
-    process.stdout.write(
-      `${JSON.stringify({ study: study.name, rows, seconds, results, report, verdicts }, null, 2)}\n`,
-    );
+    printJson({ study: study.name, rows, seconds, results, report, verdicts });
     return;
   }
   process.stdout.write(`${outcome.summary}\n\n`);

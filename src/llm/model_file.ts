@@ -1,4 +1,5 @@
 import { InputError } from "../errors.ts";
+import { modelPathOf } from "./files/cached_models.ts";
 import { type Gguf, readGguf } from "./files/gguf.ts";
 import { type FileSource, openFile } from "./files/source.ts";
 import type { ModelConfig } from "./models/config.ts";
@@ -12,9 +13,9 @@ export interface ModelFile {
   readonly config: ModelConfig;
 }
 
-/** Opens a GGUF file. Raises InputError, naming file, place, rule and values, where it is not a model that edgewise can run. */
+/** Opens a GGUF file, named by its path or by its name in the cache. Raises InputError, naming file, place, rule and values, where it is not a model that edgewise can run. */
 export async function openModel(path: string): Promise<ModelFile> {
-  const source = await openFile(path);
+  const source = await openFile(modelPathOf(path));
   try {
     return await modelOf(source);
   } catch (error) {

@@ -164,7 +164,7 @@ describe("which model, which template", () => {
     const { code, stderr } = await edgewise(["chat"], "", { EDGEWISE_MODELS: directory });
     expect(code).toBe(1);
     expect(stderr).toBe(
-      `edgewise: chat: ${directory}/SmolLM2-135M-Instruct.Q4_1.gguf is not there; fetch it with "edgewise models" (in a checkout: npm run models), or name another model with --model FILE\n`,
+      `edgewise: model: smollm2: ${directory}/SmolLM2-135M-Instruct.Q4_1.gguf is not there; fetch it with "edgewise models smollm2" (in a checkout: npm run models), or name a GGUF file\n`,
     );
   });
 

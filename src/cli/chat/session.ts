@@ -6,7 +6,8 @@ import type { ChatUsage } from "../../llm/chat/completions.ts";
 import { loadConversation, type Settings, saveConversation } from "../../llm/chat/conversation.ts";
 import type { Message } from "../../llm/chat/template.ts";
 import type { FinishReason, LanguageModel } from "../../llm/language_model.ts";
-import { duration, figures, grouped, styled } from "../terminal.ts";
+import { COLUMNS, duration, figures, grouped, styled } from "../terminal.ts";
+import { WordWrap } from "./word_wrap.ts";
 
 export interface Turn {
   readonly finish_reason: FinishReason;
@@ -77,6 +78,7 @@ export class Session {
     let finish: FinishReason = "stop";
     let usage: ChatUsage | undefined;
     let prepared = 0;
+    const shown = answerWriter();
     try {
       const stream_options = { include_usage: true };
       const request = { messages, ...this.settings, stream: true, stream_options, signal } as const;
@@ -88,13 +90,13 @@ export class Session {
         if (choice === undefined) continue;
         const text = choice.delta.content ?? "";
         answer += text;
-        if (!this.quiet) process.stdout.write(text);
+        if (!this.quiet) shown.write(text);
         finish = choice.finish_reason ?? finish;
       }
     } finally {
       this.answering = undefined;
     }
-    if (!this.quiet) process.stdout.write("\n");
+    if (!this.quiet) shown.end();
     // An answer that was stopped before its first word leaves no trace.
     if (answer !== "" || finish !== "abort")
       this.messages = [...messages, { role: "assistant", content: answer }];
@@ -230,4 +232,14 @@ export class Session {
   private say(text: string): void {
     if (!this.quiet) process.stderr.write(`${styled("dim", text, process.stderr)}\n`);
   }
+}
+
+/** Where an answer goes: into a pipe as it is, to a terminal in lines that end between words. */
+function answerWriter() {
+  const { stdout } = process;
+  const wrap = stdout.isTTY ? new WordWrap(() => stdout.columns || COLUMNS) : undefined;
+  return {
+    write: (text: string) => stdout.write(wrap ? wrap.push(text) : text),
+    end: () => stdout.write(`${wrap?.end() ?? ""}\n`),
+  };
 }

@@ -3,6 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import type { z } from "zod";
 import { InputError, systemWords } from "../../errors.ts";
+import { modelPathOf } from "../../llm/files/cached_models.ts";
 import { Complaints, complainOfSchema, type WhereIs } from "./complaints.ts";
 import { digest } from "./settings.ts";
 import { checkFiles, checkNames, checkSelectors, dataOf } from "./study_checks.ts";
@@ -70,9 +71,9 @@ function check(
   return { ...study, data: dataOf(study, tasks), directory, whereIs: complaints.whereIs };
 }
 
-/** Each model's name and file. */
+/** Each model's name and file; the file may be named as it is in the cache. */
 export function modelPaths({ models, directory }: Study): [string, string][] {
-  return Object.entries(models).map(([name, file]) => [name, path.resolve(directory, file)]);
+  return Object.entries(models).map(([name, file]) => [name, modelPathOf(file, directory)]);
 }
 
 /** Names what rows of one results file must have in common: tasks with their dials, models, items per user. */

@@ -1,6 +1,8 @@
 /** The real models that `edgewise models` fetches, and where they are kept: outside any checkout, shared by all of them. */
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
+import { InputError } from "../../errors.ts";
 
 export interface RealModel {
   readonly name: string;
@@ -40,4 +42,25 @@ export function cacheDirectory(): string {
 
 export function cachedPath({ file }: RealModel): string {
   return path.join(cacheDirectory(), file);
+}
+
+/** The model in the cache that goes by this name (`smollm2`, or `SmolLM2-135M-Instruct`), unless there is a file of that name. */
+function cachedNamed(name: string, directory: string): [string, RealModel] | undefined {
+  const wanted = name.toLowerCase();
+  const found = Object.entries(realModels).find(
+    ([short, model]) => short === wanted || model.name.toLowerCase() === wanted,
+  );
+  return found && !existsSync(path.resolve(directory, name)) ? found : undefined;
+}
+
+/** Path of a model that is named by its file, or by its name in the cache. Relative paths stay as they are, unless a directory is given. */
+export function modelPathOf(name: string, directory?: string): string {
+  const cached = cachedNamed(name, directory ?? ".");
+  if (!cached) return directory === undefined ? name : path.resolve(directory, name);
+  const [short, model] = cached;
+  const file = cachedPath(model);
+  if (existsSync(file)) return file;
+  throw new InputError(
+    `model: ${name}: ${file} is not there; fetch it with "edgewise models ${short}" (in a checkout: npm run models), or name a GGUF file`,
+  );
 }
