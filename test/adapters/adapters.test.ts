@@ -332,7 +332,7 @@ describe("refused by name", () => {
 function findPython(): string | undefined {
   return [process.env.EDGEWISE_PYTHON, "python3"].find((python) => {
     try {
-      execFileSync(python!, ["-c", "import gguf, peft, transformers"], { stdio: "ignore", timeout: 60_000 });
+      execFileSync(python!, ["-c", "import gguf, peft, transformers"], { stdio: "ignore" });
       return true;
     } catch {
       return false;

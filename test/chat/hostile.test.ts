@@ -21,12 +21,12 @@ const hostile: readonly (readonly [what: string, template: string, message: RegE
   [
     "loops",
     "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-    /longer than 2 s/,
+    /million steps/,
   ],
   [
     "nests lists",
     "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
-    /longer than 2 s|MiB/,
+    /million steps|MiB/,
   ],
   ["doubles a text", `${grow(60)}{{ ns.x }}`, /MiB/],
   ["doubles a list", `${grown(60)}{{ ns.x | length }}`, /MiB/],
@@ -41,9 +41,9 @@ const hostile: readonly (readonly [what: string, template: string, message: RegE
     /too deeply|beyond/,
   ],
   ["holds itself", "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns }}", /too deeply/],
-  ["nests brackets", `{{ ${"(".repeat(50_000)} }}`, /too deeply|longer/],
-  ["nests blocks", `${"{% if 1 %}".repeat(5000)}x${"{% endif %}".repeat(5000)}`, /too deeply|longer/],
-  ["is mostly blank", `${" ".repeat(200_000)}x`, /longer than 2 s/],
+  ["nests brackets", `{{ ${"(".repeat(50_000)} }}`, /too deeply|million steps/],
+  ["nests blocks", `${"{% if 1 %}".repeat(5000)}x${"{% endif %}".repeat(5000)}`, /too deeply|million steps/],
+  ["is mostly blank", `${" ".repeat(200_000)}x`, /million steps/],
   ["is too long", "x".repeat(300_000), /has 300000 characters/],
   ["reads constructor", "{{ messages.constructor.constructor('return process')() }}", /reads "constructor"/],
   ["reads constructor by a name it makes", "{{ messages['const' ~ 'ructor'] }}", /reads "constructor"/],
@@ -65,12 +65,10 @@ const hostile: readonly (readonly [what: string, template: string, message: RegE
 
 describe("a template that", () => {
   test.each(hostile)("%s ends in one error, within its limits", async (_what, source, message) => {
-    const began = performance.now();
     const rendered = open(source).then((template) => template.render(question));
     await expect(rendered).rejects.toThrow(InputError);
     await expect(rendered).rejects.toThrow(message);
     await expect(rendered).rejects.toThrow(/^chat template of x\.gguf/);
-    expect(performance.now() - began).toBeLessThan(20_000);
   });
 
   test("was refused leaves room for the next", async () => {

@@ -5,7 +5,6 @@ import type { ModelFile } from "../../src/llm/model_file.ts";
 import { python, runInWasmtime, type Step, skipReason } from "../wasmtime/wasmtime.ts";
 import { missing, openReal, realGolden, realNames, TeacherForced } from "./golden.ts";
 
-const MINUTES = 60_000;
 /** llama.cpp and we round activations in different ways: where its first and second choice are this close, either may win. */
 const MARGIN = 0.3;
 
@@ -20,7 +19,6 @@ describe.each(realNames)("%s", (name) => {
 
   test.skipIf(because)(
     "greedy text of eight prompts is llama.cpp's, up to the first close call",
-    { timeout: 10 * MINUTES },
     async () => {
       const generator = await Generator.open(file, { context: 256, threads: 2 });
       let same = 0;
@@ -41,7 +39,6 @@ describe.each(realNames)("%s", (name) => {
 
   test.skipIf(because)(
     "a prompt cut anywhere, decoded one by one, scored in a batch of ragged prompts, on 1 and 2 threads: the same bits",
-    { timeout: 5 * MINUTES },
     async () => {
       const [{ prompt, tokens }] = golden.greedy;
       const text = [...prompt, ...tokens].slice(0, 48);
@@ -69,7 +66,6 @@ describe.each(realNames)("%s", (name) => {
 const because = missing("smollm2") ?? (python ? undefined : skipReason);
 test.skipIf(because)(
   `smollm2 in Wasmtime: the same tokens${because ? ` (skipped: ${because})` : ""}`,
-  { timeout: 5 * MINUTES },
   async () => {
     const file = await openReal("smollm2");
     const [{ prompt }] = realGolden("smollm2").greedy;

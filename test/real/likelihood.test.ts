@@ -16,8 +16,6 @@ import {
   windowsOf,
 } from "./golden.ts";
 
-const MINUTES = 60_000;
-
 for (const name of realNames) {
   const because = missing(name);
   if (because) console.warn(`skipped: ${name}: ${because}`);
@@ -37,7 +35,6 @@ describe.each(realNames)("%s", (name) => {
 
   test.skipIf(because)(
     "activations in f32: the likelihood within 1e-4 and the logits within 1e-3 of transformers",
-    { timeout: 10 * MINUTES },
     async () => {
       const model = await TeacherForced.open(file, "f32", golden.window);
       const windows = windowsOf(model.tokenizer, golden);
@@ -71,7 +68,6 @@ describe.each(realNames)("%s", (name) => {
 
   test.skipIf(because)(
     "as shipped: loses no more than llama.cpp, and its distributions are no farther from the exact ones",
-    { timeout: 10 * MINUTES },
     async () => {
       const model = await TeacherForced.open(file, "int8", golden.window);
       const shipped: Float32Array[] = [];

@@ -30,7 +30,6 @@ if (because) console.warn(`skipped: quantized files in llama.cpp: ${because}`);
 
 test.skipIf(because).each(["f16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k", "q6_k"] as const)(
   "smollm2 as %s",
-  { timeout: 180_000 },
   async (type) => {
     const directory = mkdtempSync(path.join(tmpdir(), "edgewise-quantized-"));
     const [target, dump] = ["model.gguf", "logits"].map((name) => path.join(directory, name));

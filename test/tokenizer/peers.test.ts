@@ -59,7 +59,7 @@ describe("cl100k, cut as llama-bpe", () => {
       }),
       { numRuns: 2000 },
     );
-  }, 30_000);
+  });
 });
 
 describe.skipIf(llama2() === undefined)("Llama 2 (needs shared/data)", () => {

@@ -67,7 +67,10 @@ describe.each([1, 2])("%i threads", (threads) => {
           RATE,
           abort.signal,
         );
-        setTimeout(() => abort.abort(), 20);
+        // every batch takes a turn of this thread or more, so ten turns are over before 200 batches are
+        let turns = 0;
+        const wait = () => (++turns < 10 ? setImmediate(wait) : abort.abort());
+        setImmediate(wait);
         return run;
       },
       { name: "AbortError" },

@@ -23,7 +23,7 @@ function findPython(): string | undefined {
   const candidates = [process.env.EDGEWISE_PYTHON, "python3"].filter((name) => name !== undefined);
   return candidates.find((python) => {
     try {
-      execFileSync(python, ["-c", "import wasmtime"], { stdio: "ignore", timeout: 20_000 });
+      execFileSync(python, ["-c", "import wasmtime"], { stdio: "ignore" });
       return true;
     } catch {
       return false;
