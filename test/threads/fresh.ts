@@ -3,8 +3,8 @@
  *
  *   node dist/test/threads/fresh.js [--processes N] [--threads N] [--node VERSION] [--baseline] [--json FILE]
  *
- * What goes wrong between threads goes wrong in the first moments of a process whose threads are kept waiting; so many run at once, beside
- * others that only burn time. Exit code 1 where one differs, fails or does not end.
+ * What goes wrong between threads goes wrong in the first moments of a process whose threads are kept waiting; so more run at once than
+ * there are cores. Exit code 1 where one differs, fails or does not end.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -34,7 +34,10 @@ export interface FreshResult {
 const HANG_SECONDS = 300;
 const program = path.join(packageRoot(), "dist", "test", "threads", "answer.js");
 
-/** Runs the processes, several at once for each core, beside one a core that only burns time. */
+/** Processes at once for each core: they are each other's load, so that threads wait for one another. */
+const AT_ONCE = 3;
+
+/** Runs the processes, several at once. */
 export async function freshProcesses(
   { processes, threads, node, baseline = false }: FreshOptions,
   onProgress: (done: number) => void = () => undefined,
@@ -53,13 +56,7 @@ export async function freshProcesses(
       onProgress(right + Object.values(wrong).reduce((sum, count) => sum + count, 0));
     }
   };
-  const cores = os.availableParallelism();
-  const load = Array.from({ length: cores }, () => spawn(binary, ["-e", "for (;;);"], { stdio: "ignore" }));
-  try {
-    await Promise.all(Array.from({ length: 2 * cores }, work));
-  } finally {
-    for (const burner of load) burner.kill("SIGKILL");
-  }
+  await Promise.all(Array.from({ length: AT_ONCE * os.availableParallelism() }, work));
   return { version, right, wrong };
 }
 

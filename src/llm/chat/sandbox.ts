@@ -100,7 +100,9 @@ export class Sandbox {
     const { name, message } = Object(thrown) as { name?: string; message?: string };
     if (this.late) {
       this.broken = true;
-      return new InputError(`${what} takes more than ${ASKED_MOST / 100} million steps, or ${SECONDS_MOST} s: it may never end`);
+      return new InputError(
+        `${what} takes more than ${ASKED_MOST / 100} million steps, or ${SECONDS_MOST} s: it may never end`,
+      );
     }
     // Where no memory is left for the error itself, nothing is thrown but null.
     if (thrown === null || (name === "InternalError" && /memory|too long/.test(message ?? ""))) {
