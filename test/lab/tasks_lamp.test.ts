@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import fc from "fast-check";
@@ -402,6 +402,14 @@ describe("metrics", () => {
     expect(rouge1(["the the the"], ["the cat"])).toBeCloseTo((2 * 1) / 5, 12);
     expect(rougeL(["b a c d"], ["a b c d"])).toBeCloseTo(3 / 4, 12);
     expect(rougeL([""], [""])).toBe(0);
+  });
+
+  it("ROUGE is that of rouge_score (golden/rouge.py)", () => {
+    const { pairs } = JSON.parse(readFileSync(new URL("../golden/rouge.json", import.meta.url), "utf8"));
+    for (const { prediction, gold, ...scores } of pairs) {
+      expect(rouge1([prediction], [gold]), prediction).toBeCloseTo(scores.rouge1, 12);
+      expect(rougeL([prediction], [gold]), prediction).toBeCloseTo(scores.rougeL, 12);
+    }
   });
 
   it("as many predictions as golds", () => {

@@ -46,7 +46,7 @@ function score(prediction: string, gold: number): number {
   return Math.abs(1 - gold) >= Math.abs(5 - gold) ? 1 : 5;
 }
 
-/** Mean F of common words, each counted as often as both texts have it (Lin 2004, ROUGE-1). */
+/** Mean F of common words, each counted as often as both texts have it (ROUGE-1, Lin 2004). */
 export function rouge1(predictions: readonly string[], golds: readonly string[]): number {
   return mean(
     pairs(predictions, golds).map(([p, g]) => {
@@ -62,7 +62,7 @@ export function rouge1(predictions: readonly string[], golds: readonly string[])
   );
 }
 
-/** Mean F of the longest common subsequence of words (Lin 2004, ROUGE-L). */
+/** Mean F of the longest common subsequence of words (ROUGE-L, Lin 2004). */
 export function rougeL(predictions: readonly string[], golds: readonly string[]): number {
   return mean(
     pairs(predictions, golds).map(([p, g]) =>
@@ -71,8 +71,9 @@ export function rougeL(predictions: readonly string[], golds: readonly string[])
   );
 }
 
+/** As the package rouge_score has them without a stemmer: runs of a–z and 0–9. Text in other scripts has none, and scores 0. */
 function words(text: string): string[] {
-  return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return text.toLowerCase().match(/[a-z0-9]+/g) ?? [];
 }
 
 function fMeasure(common: number, predicted: number, right: number): number {
