@@ -1,7 +1,7 @@
 /** From items to tokens: what a sequence begins with, how an answer follows its question, and what is cut. */
 import { describe, expect, test } from "vitest";
 import { Prompter } from "../../src/lab/study/prompting.ts";
-import { lampTask } from "../../src/lab/tasks/lamp_task.ts";
+import { lampTask } from "../../src/lab/tasks/lamp_users.ts";
 import type { Item } from "../../src/lab/tasks/types.ts";
 import { Metadata, type MetadataValue } from "../../src/llm/files/metadata.ts";
 import { Tokenizer } from "../../src/llm/tokenizer/tokenizer.ts";

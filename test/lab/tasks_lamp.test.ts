@@ -9,8 +9,8 @@ import { BASELINES, leadWords } from "../../src/lab/tasks/baselines.ts";
 import { generatedTask } from "../../src/lab/tasks/generated.ts";
 import { bayes } from "../../src/lab/tasks/index.ts";
 import { LAMP, readLamp } from "../../src/lab/tasks/lamp.ts";
-import { lampTask } from "../../src/lab/tasks/lamp_task.ts";
-import { lampUsers, queryText } from "../../src/lab/tasks/lamp_users.ts";
+import { lampUsers, queryText } from "../../src/lab/tasks/lamp_items.ts";
+import { lampTask } from "../../src/lab/tasks/lamp_users.ts";
 import { generatedUsersFrom, lampFiles } from "../../src/lab/tasks/lamp_write.ts";
 import {
   accuracy,

@@ -5,7 +5,7 @@ import { InputError } from "../../errors.ts";
 import { GENERATED } from "../tasks/generated.ts";
 import { bayes, TASKS, task as taskByName } from "../tasks/index.ts";
 import { readLamp } from "../tasks/lamp.ts";
-import { lampTask } from "../tasks/lamp_task.ts";
+import { lampTask } from "../tasks/lamp_users.ts";
 import type { Dials, Item, Task, User } from "../tasks/types.ts";
 import { historyItems, testItems } from "../tasks/types.ts";
 import type { Row } from "./row.ts";

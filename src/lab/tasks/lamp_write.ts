@@ -1,6 +1,6 @@
 import { type Difficulty, difficulty } from "./bayes.ts";
 import { LAMP, type LampName, type LampSet } from "./lamp.ts";
-import { lampUsers } from "./lamp_users.ts";
+import { lampUsers } from "./lamp_items.ts";
 import { historyItems, type Item, type Task, testItems, type User } from "./types.ts";
 
 /** Generated users as LaMP files, and what LaMP has no place for in a third file beside them. */
