@@ -11,7 +11,8 @@ import { taskList } from "../../src/lab/study/cohort.ts";
 import { readRows } from "../../src/lab/study/results.ts";
 import type { Row } from "../../src/lab/study/row.ts";
 import { runStudy } from "../../src/lab/study/study.ts";
-import { readStudy } from "../../src/lab/study/study_file.ts";
+import { readStudy, type Study } from "../../src/lab/study/study_file.ts";
+import { studyVerdicts } from "../../src/lab/study/verdicts.ts";
 import { writeTinyModel } from "./tiny.ts";
 
 let folder: string;
@@ -172,7 +173,7 @@ describe("items that are longer than the training budget, or than the context", 
       abstract: `${words(p === 0 ? 200 : 30)} ${p}${i}`,
     })),
   }));
-  const messages: string[] = [];
+  let read: Study;
   let rows: Row[];
   beforeAll(async () => {
     write("long.json", long);
@@ -180,9 +181,8 @@ describe("items that are longer than the training budget, or than the context", 
     const tasks = { long: { questions: "long.json", outputs: "titles_outputs.json" } };
     write("long.yaml", stringify({ ...study, tasks, grid, contrasts: [] }));
     const out = path.join(folder, "long");
-    const onMessage = (message: string) => messages.push(message);
-    const read = readStudy(path.join(folder, "long.yaml"), taskList);
-    await runStudy(read, out, { threads: 1, repeats: 2, command: "test", resume: false, onMessage });
+    read = readStudy(path.join(folder, "long.yaml"), taskList);
+    await runStudy(read, out, { threads: 1, repeats: 2, command: "test", resume: false });
     rows = readRows(path.join(out, "results.jsonl")).filter(({ settings }) => settings.method === "lora");
   });
 
@@ -203,9 +203,10 @@ describe("items that are longer than the training budget, or than the context", 
   test("what was cut is counted and said", () => {
     for (const { user, audit } of rows)
       expect(audit.items_cut).toBe(user === "00" ? audit.trained_items.length : 0);
-    expect(
-      messages.filter((message) => /\d of \d+ items to learn from are longer/.test(message)),
-    ).toHaveLength(1);
+    const { warnings } = studyVerdicts(read, rows);
+    expect(warnings).toHaveLength(2); // one for each level of training tokens
+    for (const warning of warnings)
+      expect(warning).toMatch(/^long · lora .*: \d of \d+ items to learn from are longer/);
   });
 });
 

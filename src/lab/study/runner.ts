@@ -263,17 +263,7 @@ export class StudyRunner {
         });
       });
       this.append(rows, cell);
-      if (level === jobs.length - 1) this.sayWhatWasCut(cell, checkpoints, materials.prompter.context);
     }
-  }
-
-  private sayWhatWasCut({ settings }: Cell, checkpoints: readonly Checkpoint[], context: number): void {
-    const sum = (of: (checkpoint: Checkpoint) => number) => checkpoints.reduce((n, each) => n + of(each), 0);
-    const cut = sum((checkpoint) => checkpoint.cut);
-    if (cut > 0)
-      this.options.onMessage?.(
-        `${describe(settings)}: ${cut} of ${sum(({ items }) => items.length)} items to learn from are longer than the model's trained context of ${context} tokens; their questions and answers were cut`,
-      );
   }
 
   private row(settings: Settings, person: Person, outcome: Outcome, done?: Done): Row {

@@ -15,7 +15,7 @@ import {
 import { besideThePoint, GUIDELINE_TITLES } from "./guidelines.ts";
 import { type Judgement, judge, nullEffect, type Question, type Status } from "./judge.ts";
 import type { Row } from "./row.ts";
-import { methodLabel, type Settings } from "./settings.ts";
+import { describe, methodLabel, type Settings } from "./settings.ts";
 import { signFlipTest } from "./statistics.ts";
 import { type Contrast, declaredDigest, GUIDELINES, type Guideline, type Study } from "./study_file.ts";
 
@@ -102,7 +102,7 @@ export function studyVerdicts(study: Study, rows: readonly Row[]): Verdicts {
     personal: personalParts(arms),
     gains: gainsOverNone(arms),
     baselines,
-    warnings: [...belowNone(arms), ...lateDeclaration(study, rows)],
+    warnings: [...belowNone(arms), ...cutItems(arms), ...lateDeclaration(study, rows)],
     alarms,
     arms,
     samples,
@@ -170,4 +170,16 @@ function lateDeclaration(study: Study, rows: readonly Row[]): string[] {
   return [
     `${late} of ${rows.length} rows were measured before the contrasts were declared as they are now: read all verdicts as exploratory`,
   ];
+}
+
+/** Adapters that learned from items longer than their model's context, of which a part was left out. */
+function cutItems(arms: readonly Arm[]): string[] {
+  return arms.flatMap(({ settings, rows }) => {
+    const cut = rows.reduce((sum, { audit }) => sum + audit.items_cut, 0);
+    if (cut === 0) return [];
+    const all = rows.reduce((sum, { audit }) => sum + audit.trained_items.length, 0);
+    return [
+      `${describe(settings)}: ${cut} of ${all} items to learn from are longer than the model's context and were cut`,
+    ];
+  });
 }
