@@ -224,7 +224,7 @@ describe("files that cannot make a study are refused at their place", () => {
       { mine: { questions: "none.json" } },
       {},
       grid,
-      /changed\.yaml:\d+: .*none\.json: not readable/,
+      /changed\.yaml:\d+: .*none\.json: cannot be read: no such file/,
     ],
     [
       "not LaMP",
