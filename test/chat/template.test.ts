@@ -33,6 +33,16 @@ describe("beside transformers", () => {
   });
 });
 
+test("variables that transformers always passes are there, and lines end with one character", async () => {
+  const rendered = async (source: string) => (await open(source)).render(question);
+  expect(await rendered("{% if tools is not none %}tools{% else %}no tools{% endif %}")).toBe("no tools");
+  expect(await rendered("{% if documents is none %}none{% else %}documents{% endif %}")).toBe("none");
+  expect(await rendered("{{ 'tools' if tools else 'no tools' }}")).toBe("no tools");
+  // Jinja2 3.1.6 with trim_blocks and lstrip_blocks
+  expect(await rendered("{% if true %}\r\n  a\r\n{% endif %}\r\nb\r\n")).toBe("  a\nb");
+  expect(await rendered("a\rb\n\rc{{ '\r\nd' }}")).toBe("a\nb\n\nc\nd");
+});
+
 test("a date is English", async () => {
   const template = await open("{{ strftime_now('%d %B %Y') }}");
   const date = new Date();

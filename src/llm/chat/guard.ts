@@ -3,28 +3,15 @@
  * has no attributes (as in Jinja2), names of JavaScript's own machinery are refused, ranges are short, and the names of months do not
  * depend on the machine.
  */
-import * as library from "@huggingface/jinja";
-
-interface Node {
-  readonly type: string;
-}
-interface Value {
-  readonly type: string;
-  readonly value: unknown;
-}
-interface Scope {
-  set(name: string, value: unknown): void;
-}
-/** What is used of the library; its own types name files without extensions, which do not resolve here. */
-interface Jinja {
-  readonly Environment: new () => Scope;
-  readonly Interpreter: new (
-    scope: Scope,
-  ) => { run(program: Node): Value; evaluate(node: Node | undefined, scope: Scope): Value };
-  tokenize(source: string, options: { lstrip_blocks: boolean; trim_blocks: boolean }): unknown;
-  parse(tokens: unknown): Node;
-}
-const { Environment, Interpreter, parse, tokenize } = library as unknown as Jinja;
+import {
+  Environment,
+  type Node,
+  parse,
+  type Scope,
+  TracingInterpreter,
+  tokenize,
+  type Value,
+} from "./origins.ts";
 
 interface Member extends Node {
   readonly object: Node & { readonly value?: unknown };
@@ -37,7 +24,7 @@ const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday";
 const RANGE_MAX = 100_000;
 const REFUSED = /^(__.*|constructor|prototype)$/;
 
-class Rules extends Interpreter {
+class Rules extends TracingInterpreter {
   private readonly bases = new Map<Node, string>();
   private readonly keys = new Set<Node>();
 
@@ -97,15 +84,17 @@ function strftime(now: number, format: string): string {
 const sandbox = globalThis as unknown as Record<string, (text: string) => string>;
 let program: Node;
 
+/** As in Jinja2 a line ends with \n, however the file ends it. */
 sandbox.open = (source) => {
-  program = parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+  program = parse(tokenize(source.replace(/\r\n?/g, "\n"), { lstrip_blocks: true, trim_blocks: true }));
   return "";
 };
 
-/** What the template makes of `{ now, variables }` in JSON. */
+/** What the template makes of `{ now, variables }` in JSON: `{ text, runs }`, also in JSON, as a text with U+0000 would be cut at it. */
 sandbox.render = (json) => {
   const { now, variables } = JSON.parse(json) as { now: number; variables: Record<string, unknown> };
   const scope = new Environment();
+  const rules = new Rules(scope);
   const constants = { true: true, True: true, false: false, False: false, none: null, None: null };
   const functions = {
     range,
@@ -114,10 +103,14 @@ sandbox.render = (json) => {
       throw new Error(`says: ${message}`);
     },
   };
-  for (const [name, value] of Object.entries({ ...constants, ...functions, ...variables }))
-    scope.set(name, value);
+  for (const [name, value] of Object.entries({ ...constants, ...functions, ...variables })) {
+    const set = scope.set(name, value);
+    const contents = name === "messages" ? contentsOf(set) : [];
+    rules.learn(set, (text) => (contents.includes(text) ? contents.indexOf(text) : undefined));
+  }
   try {
-    return String(new Rules(scope).run(program).value);
+    const text = rules.run(program);
+    return JSON.stringify({ text: text.value, runs: rules.runsOf(text) });
   } catch (error) {
     // The library leaves a loop by an error without words.
     if (error instanceof Error && error.message === "")
@@ -125,3 +118,8 @@ sandbox.render = (json) => {
     throw error;
   }
 };
+
+/** The content of every message. */
+function contentsOf(messages: Value): Value[] {
+  return (messages.value as { value: Map<string, Value> }[]).map(({ value }) => value.get("content")!);
+}

@@ -1,17 +1,16 @@
 /**
- * From messages to tokens, such that nothing that a message says becomes a control token.
+ * From messages to tokens, such that nothing that a message says becomes a control token, or another marker of the template.
  *
- * The template renders the messages twice. In one rendering, which becomes the prompt, every control token that is written out in a
- * message is replaced by a mark (a character that no message has), and the marks are tokenized as the plain text that they stand for. In
- * the other, each message is only a mark. Both must have the same control tokens: those of the template. Where they differ, a message
- * would have become one by what the template does to it, and is refused.
+ * The template says of every character whether it wrote it or a message did (origins.ts). Markers are cut out of the template's own
+ * characters alone; all other text between them is tokenized as text, whatever it spells. Where the template makes a control token of what a
+ * message says, by changing its letters or by what it writes beside it, the conversation is refused.
  *
- * Where the second rendering, with the messages put in, is the first (the template changes at most the spaces around a message), it also
- * says where each message is; answers of the model are then taken as the tokens that were generated, so that what is in the cache stays.
+ * Answers of the model that stand in the prompt as they were given are taken as the tokens that were generated, so that what is in the
+ * cache stays.
  */
 import { InputError } from "../../errors.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { ChatTemplate, Message } from "./template.ts";
+import type { Marker, Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { ChatTemplate, Message, Rendering } from "./template.ts";
 
 /** A message of the model, and the tokens that it was generated as. */
 export interface Answer {
@@ -19,130 +18,156 @@ export interface Answer {
   readonly tokens: readonly number[];
 }
 
-type Part = { readonly text: string } | { readonly tokens: readonly number[] };
+/** A stretch of the prompt: a marker or an answer as tokens, or text of the template (`own`) or of a message. */
+type Part = { readonly tokens: readonly number[]; readonly answer?: true } | Text;
+interface Text {
+  readonly text: string;
+  readonly own: boolean;
+  readonly message?: number;
+}
+
+/** Markers that no text means by chance. */
+const BARRED = /^<[|｜].+[|｜]>$/su;
 
 export class PromptWriter {
   private readonly tokenizer: Tokenizer;
   private readonly template: ChatTemplate;
   private readonly controls: RegExp;
-  /** Text after a cut would be given a space of its own by the tokenizer. */
-  private readonly spaced: boolean;
+  /** Control tokens, and other markers that the template has; those that it may write for another conversation among them. */
+  private readonly certain: Marker[];
+  /** What is a marker where the template writes it. */
+  private readonly possible: Marker[];
 
   constructor(tokenizer: Tokenizer, template: ChatTemplate) {
     this.tokenizer = tokenizer;
     this.template = template;
-    const texts = controlTexts(tokenizer);
-    this.controls = new RegExp(texts.length ? texts.map(escaped).join("|") : "(?!)", "gu");
-    const plain = (text: string) => tokenizer.encode(text, { bos: false, eos: false });
-    this.spaced = tokenizer.decode(plain("x"), { continued: true }) !== "x";
+    const markers = tokenizer.markers();
+    const isCertain = ({ text, kind }: Marker) =>
+      kind === "control" || BARRED.test(text) || template.source.includes(text);
+    this.certain = markers.filter(isCertain);
+    this.possible = markers.filter((marker) => !isCertain(marker));
+    this.controls = anyOf(markers.filter(({ kind }) => kind === "control"));
   }
 
   /** Tokens of the conversation up to where the model's next message begins. */
   tokens(messages: readonly Message[], answers: readonly Answer[] = []): number[] {
-    const marks = new Marks(messages);
-    const plain = new Map<string, string>();
-    const masked = messages.map(({ content }) =>
-      content.replace(this.controls, (text) => {
-        const mark = [...plain].find(([, each]) => each === text)?.[0] ?? marks.next();
-        plain.set(mark, text);
-        return mark;
-      }),
+    const texts = textsOf(this.template.trace(messages));
+    const own = texts.flatMap((each) => (each.own ? [each.text] : []));
+    const written = this.possible.filter(({ text }) => own.some((each) => each.includes(text)));
+    const markers = [...this.certain, ...written];
+    const cut = markers.filter(({ kind }) => kind !== "word");
+    const tokenOf = new Map(cut.map(({ text, token }) => [text, token]));
+    const pattern = anyOf(cut);
+    const parts = texts.flatMap((each): Part[] =>
+      each.own ? split(each, pattern, tokenOf) : [kept(each, texts, messages, answers) ?? each],
     );
-    const holes = masked.map((content) => ({ content, core: content.trim(), mark: marks.next() }));
-    const prompt = this.render(messages, masked);
-    const outline = this.render(
-      messages,
-      holes.map(({ content, core, mark }) => (core ? content.replace(core, () => mark) : content)),
-    );
-    this.compare(prompt, outline);
-    const filled = holes.reduce((text, { core, mark }) => text.replaceAll(mark, () => core), outline);
-    const kept = filled === prompt ? this.keep(outline, messages, holes, answers) : [{ text: prompt }];
-    return kept.flatMap((part) => ("tokens" in part ? part.tokens : this.encode(part.text, plain)));
+    const plain = anyOf(markers.filter(({ kind }) => kind !== "control"));
+    return this.encode(parts, plain, messages);
   }
 
-  private render(messages: readonly Message[], contents: readonly string[]): string {
-    return this.template.render(messages.map(({ role }, i) => ({ role, content: contents[i] })));
+  /** Text between markers as one, because words may begin in the one part and end in the next. */
+  private encode(parts: readonly Part[], plain: RegExp, messages: readonly Message[]): number[] {
+    const tokens: number[] = [];
+    let pending: Text[] = [];
+    let continued = false;
+    const flush = () => {
+      this.refuse(pending, messages);
+      for (const piece of pieces(pending, plain)) {
+        const options = { bos: false, eos: false, continued };
+        for (const token of this.tokenizer.encode(piece, options)) tokens.push(token);
+        continued = true;
+      }
+      pending = [];
+    };
+    for (const part of parts) {
+      if ("text" in part) pending.push(part);
+      else {
+        flush();
+        for (const token of part.tokens) tokens.push(token);
+        continued = part.answer ?? false;
+      }
+    }
+    flush();
+    return tokens;
   }
 
-  private compare(prompt: string, outline: string): void {
-    const controls = (text: string) => [...text.matchAll(this.controls)].map(([found]) => found);
-    const [found, own] = [controls(prompt), controls(outline)];
-    if (found.length === own.length && found.every((text, i) => text === own[i])) return;
-    const at = found.findIndex((text, i) => text !== own[i]);
-    throw new InputError(
-      `${this.template.name} makes other control tokens of these messages than it writes itself (${found[at] ?? "one"} is the first); messages must not become control tokens`,
-    );
-  }
-
-  /** The outline cut at those answers whose tokens are known, the other messages put in. */
-  private keep(
-    outline: string,
-    messages: readonly Message[],
-    holes: readonly { content: string; core: string; mark: string }[],
-    answers: readonly Answer[],
-  ): Part[] {
-    const parts: Part[] = [];
-    let rest = outline;
-    const fill = (text: string) =>
-      holes.reduce((all, { core, mark }) => all.replaceAll(mark, () => core), text);
-    messages.forEach(({ role, content }, i) => {
-      const { core, mark, content: masked } = holes[i];
-      const answer =
-        role === "assistant" && core ? answers.find((each) => each.content === content) : undefined;
-      const hole = masked.replace(core, () => mark);
-      const at = rest.indexOf(hole);
-      if (!answer || at < 0 || rest.split(mark).length !== 2) return;
-      const after = rest.slice(at + hole.length);
-      if (this.spaced && after.search(this.controls) !== 0) return;
-      parts.push({ text: fill(rest.slice(0, at)) }, { tokens: answer.tokens });
-      rest = after;
-    });
-    return [...parts, { text: fill(rest) }];
-  }
-
-  /** Control tokens of the template become themselves, marks the plain text of what they stand for. */
-  private encode(text: string, plain: ReadonlyMap<string, string>): number[] {
-    const pieces = plain.size ? text.split(new RegExp(`([${[...plain.keys()].join("")}])`, "u")) : [text];
-    return pieces.flatMap((piece) => {
-      const literal = plain.get(piece);
-      return this.tokenizer.encode(literal ?? piece, {
-        bos: false,
-        eos: false,
-        special: literal === undefined,
-      });
-    });
+  /** A control token that is spelled here must stand so in a message: else the template made it of one. */
+  private refuse(texts: readonly Text[], messages: readonly Message[]): void {
+    const spelled = texts.map(({ text }) => text).join("");
+    for (const [found] of spelled.matchAll(this.controls))
+      if (!messages.some(({ content }) => content.includes(found)))
+        throw new InputError(
+          `${this.template.name} makes other control tokens of these messages than it writes itself (${found} is the first); messages must not become control tokens`,
+        );
   }
 }
 
+/** Runs of the same kind as one text. */
+function textsOf({ text, runs }: Rendering): Text[] {
+  const texts: Text[] = [];
+  let at = 0;
+  for (const { length, from } of runs) {
+    texts.push({
+      text: text.slice(at, at + length),
+      own: from === -1,
+      message: from >= 0 ? from : undefined,
+    });
+    at += length;
+  }
+  return texts;
+}
+
+/** The template's own text, cut at its markers. */
+function split({ text }: Text, pattern: RegExp, tokenOf: ReadonlyMap<string, number>): Part[] {
+  const parts: Part[] = [];
+  let at = 0;
+  for (const { 0: found, index } of text.matchAll(pattern)) {
+    if (index > at) parts.push({ text: text.slice(at, index), own: true });
+    parts.push({ tokens: [tokenOf.get(found)!] });
+    at = index + found.length;
+  }
+  return at < text.length ? [...parts, { text: text.slice(at), own: true }] : parts;
+}
+
+/** The tokens of an answer that stands in the prompt once, and as it was given. */
+function kept(
+  { text, message }: Text,
+  texts: readonly Text[],
+  messages: readonly Message[],
+  answers: readonly Answer[],
+): Part | undefined {
+  if (message === undefined || messages[message].role !== "assistant" || text !== messages[message].content)
+    return undefined;
+  if (texts.filter((each) => each.message === message).length !== 1) return undefined;
+  const answer = answers.find(({ content }) => content === text);
+  return answer && { tokens: answer.tokens, answer: true };
+}
+
+/** The text, cut within everything that spells a marker and is not all the template's own, so that no token of it comes out. */
+function pieces(texts: readonly Text[], markers: RegExp): string[] {
+  const whole = texts.map(({ text }) => text).join("");
+  const isOwn = (start: number, end: number) => {
+    let at = 0;
+    return texts.some(({ text, own }) => {
+      at += text.length;
+      return own && start >= at - text.length && end <= at;
+    });
+  };
+  const cuts: number[] = [];
+  const search = new RegExp(markers, markers.flags);
+  for (let found = search.exec(whole); found; found = search.exec(whole)) {
+    if (!isOwn(found.index, found.index + found[0].length)) cuts.push(found.index + 1);
+    search.lastIndex = found.index + 1;
+  }
+  return [...cuts, whole.length].map((end, i) => whole.slice(cuts[i - 1] ?? 0, end)).filter(Boolean);
+}
+
 /** The longest first, so that of two with the same beginning the longer is found. */
-function controlTexts(tokenizer: Tokenizer): string[] {
-  const texts: string[] = [];
-  for (let id = 0; id < tokenizer.vocabularySize; id++)
-    if (tokenizer.isControl(id)) texts.push(tokenizer.tokenText(id));
-  return texts.filter((text) => text !== "").sort((a, b) => b.length - a.length);
+function anyOf(markers: readonly Marker[]): RegExp {
+  const texts = markers.map(({ text }) => text).sort((a, b) => b.length - a.length);
+  return new RegExp(texts.length ? texts.map(escaped).join("|") : "(?!)", "gu");
 }
 
 function escaped(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-}
-
-/** Characters of private use that no message has. */
-class Marks {
-  private readonly used: Set<string>;
-  private at = 0xe000;
-
-  constructor(messages: readonly Message[]) {
-    this.used = new Set(
-      messages.flatMap(({ content }) => content.match(/[\ue000-\uf8ff\u{f0000}-\u{10fffd}]/gu) ?? []),
-    );
-  }
-
-  next(): string {
-    for (;;) {
-      if (this.at === 0xf900) this.at = 0xf0000;
-      if (this.at > 0x10fffd) throw new InputError("chat: the messages have every character of private use");
-      const mark = String.fromCodePoint(this.at++);
-      if (!this.used.has(mark)) return mark;
-    }
-  }
 }

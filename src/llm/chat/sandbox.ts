@@ -49,14 +49,13 @@ export class Sandbox {
     const runtime = quickjs.newRuntime();
     runtime.setMemoryLimit(HEAP_BYTES);
     runtime.setMaxStackSize(STACK_BYTES);
-    runtime.setModuleLoader(() => jinjaSource());
+    runtime.setModuleLoader((name) => (name === LIBRARY ? jinjaSource() : ownSource(name)));
     const sandbox = new Sandbox(runtime);
     runtime.setInterruptHandler(() => {
       sandbox.late ||= ++sandbox.asked > ASKED_MOST || process.cpuUsage().user > sandbox.deadline;
       return sandbox.late;
     });
-    const guard = readFileSync(asset("src/llm/chat/guard.js"), "utf8");
-    const result = sandbox.context.evalCode(guard, "guard.js", { type: "module" });
+    const result = sandbox.context.evalCode(ownSource("guard.js"), "guard.js", { type: "module" });
     sandbox.context.unwrapResult(result).dispose();
     return sandbox;
   }
@@ -119,11 +118,17 @@ export class Sandbox {
 
 const MESSAGE_MAX = 300;
 
+const LIBRARY = "@huggingface/jinja";
 let source: string | undefined;
+
+/** guard.ts and what it imports, compiled. */
+function ownSource(name: string): string {
+  return readFileSync(asset(`src/llm/chat/${name}`), "utf8");
+}
 
 /** The library as one module; it imports nothing. */
 function jinjaSource(): string {
-  const main = createRequire(import.meta.url).resolve("@huggingface/jinja");
+  const main = createRequire(import.meta.url).resolve(LIBRARY);
   source ??= readFileSync(path.join(path.dirname(main), "index.js"), "utf8");
   return source;
 }

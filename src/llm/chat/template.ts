@@ -53,19 +53,33 @@ export function templateOf(metadata: Metadata, tokenizer: Tokenizer, choice?: st
   return { name: `chat template ${choice}`, source, builtin: true };
 }
 
+/** The text of a conversation. */
+export interface Rendering {
+  readonly text: string;
+  /** Whose its characters are, in order: the template's own (−1), made of messages (−2), or said by message number `from`. */
+  readonly runs: readonly { readonly length: number; readonly from: number }[];
+}
+
 /** A template that was read without error and can be rendered, within the limits of its sandbox. */
 export class ChatTemplate {
   readonly name: string;
+  readonly source: string;
   private readonly sandbox: Sandbox;
   private readonly tokens: Readonly<Record<string, string>>;
 
-  private constructor(name: string, sandbox: Sandbox, tokens: Readonly<Record<string, string>>) {
+  private constructor(
+    { name, source }: TemplateSource,
+    sandbox: Sandbox,
+    tokens: Readonly<Record<string, string>>,
+  ) {
     this.name = name;
+    this.source = source;
     this.sandbox = sandbox;
     this.tokens = tokens;
   }
 
-  static async open({ name, source, builtin }: TemplateSource, tokenizer: Tokenizer): Promise<ChatTemplate> {
+  static async open(template: TemplateSource, tokenizer: Tokenizer): Promise<ChatTemplate> {
+    const { name, source, builtin } = template;
     if (source.length > SOURCE_MAX)
       throw new InputError(`${name} has ${source.length} characters, at most ${SOURCE_MAX} are read`);
     const sandbox = await Sandbox.open();
@@ -73,15 +87,27 @@ export class ChatTemplate {
     const text = (id: number | undefined) => (id === undefined ? "" : tokenizer.tokenText(id));
     const begins = tokenizer.bos !== undefined && tokenizer.encode("").includes(tokenizer.bos);
     const bos = builtin && !begins ? "" : text(tokenizer.bos);
-    return new ChatTemplate(name, sandbox, { bos_token: bos, eos_token: text(tokenizer.eos) });
+    return new ChatTemplate(template, sandbox, { bos_token: bos, eos_token: text(tokenizer.eos) });
   }
 
   /** The text of a conversation; `answer`: ending where the model's next message begins. InputError where the template refuses it. */
   render(messages: readonly Message[], answer = true): string {
+    return this.trace(messages, answer).text;
+  }
+
+  /** The same, and who said what of it. */
+  trace(messages: readonly Message[], answer = true): Rendering {
     const local = new Date();
     const now = local.getTime() - local.getTimezoneOffset() * 60_000;
-    const variables = { ...this.tokens, messages, add_generation_prompt: answer };
-    return this.sandbox.call("render", JSON.stringify({ now, variables }), this.name);
+    // Of the variables that transformers passes those that nobody gives here are none.
+    const variables = {
+      ...this.tokens,
+      tools: null,
+      documents: null,
+      messages,
+      add_generation_prompt: answer,
+    };
+    return JSON.parse(this.sandbox.call("render", JSON.stringify({ now, variables }), this.name));
   }
 
   dispose(): void {

@@ -15,7 +15,9 @@ import {
   TOKENIZE_WORK_FIXED,
   TOKENIZE_WORK_PER_BYTE,
   TYPE_CONTROL,
+  TYPE_NORMAL,
   TYPE_UNKNOWN,
+  TYPE_USER_DEFINED,
   V_RECORDS,
 } from "../../../kernels/session/vocabulary.ts";
 import { asset } from "../../engine/host/assets.ts";
@@ -67,6 +69,16 @@ export interface DecodeOptions {
   /** Control tokens are written out. */
   special?: boolean;
 }
+
+export interface Marker {
+  readonly token: number;
+  readonly text: string;
+  /** Control tokens; tokens that any text may have, cut out of it before anything else (`defined`) or made by merging (`word`). */
+  readonly kind: "control" | "defined" | "word";
+}
+
+/** Markers of conversations that a file types as words: `<|user|>`, `<start_of_turn>`, `[INST]`. */
+const WORD_MARKER = /^(<[|｜].+[|｜]>|<\/?[a-z_][\w -]*>|\[\/?[A-Z][A-Z_]+\])$/iu;
 
 let wasm: WebAssembly.Module | undefined;
 
@@ -157,6 +169,25 @@ export class Tokenizer {
   /** What a token stands for, control tokens written out; bytes that are no character by themselves become U+FFFD. */
   tokenText(token: number): string {
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#textOf(this.#record(token)));
+  }
+
+  /** Tokens that are no words: control tokens, and others that are written in brackets as control tokens are. */
+  markers(): Marker[] {
+    const found: Marker[] = [];
+    for (let token = 0; token < this.vocabularySize; token++) {
+      const record = this.#record(token);
+      const type = record[RECORD_TYPE / 4];
+      const bytes = this.#textOf(record);
+      const control = type === TYPE_CONTROL || type === TYPE_UNKNOWN;
+      const bracket = bytes[0] === 0x3c || bytes[0] === 0x5b; // < and [
+      if (bytes.length === 0 || !(control || (bracket && bytes.length > 2))) continue;
+      const text = this.tokenText(token);
+      if (control) found.push({ token, text, kind: "control" });
+      else if (type === TYPE_USER_DEFINED && /[>\]]$/.test(text))
+        found.push({ token, text, kind: "defined" });
+      else if (type === TYPE_NORMAL && WORD_MARKER.test(text)) found.push({ token, text, kind: "word" });
+    }
+    return found;
   }
 
   /** Whether a token is written out only on demand, such as `<|im_start|>`. */
