@@ -103,7 +103,8 @@ async function measure(
   options: Options,
   signal: AbortSignal,
 ): Promise<Measured> {
-  const window = options.nCtx ?? file.config.context;
+  // No window is longer than the text, and no memory is planned for more.
+  const window = options.nCtx ?? Math.min(file.config.context, Math.max(2, tokens.length));
   const stride = options.stride ?? Math.max(1, window >> 1);
   if (tokens.length < 2)
     throw new InputError(`perplexity: the text has ${tokens.length} tokens; at least 2 are needed`);

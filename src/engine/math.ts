@@ -12,8 +12,8 @@ const HALF_PI_1 = 1.5707963267341256;
 const HALF_PI_2 = 6.077100506303966e-11;
 const HALF_PI_3 = 2.0222662487111665e-21;
 const HALF_PI_4 = 8.4784276603689e-32;
-/** Largest |x| of sin and cos: x/(π/2) stays below 2²⁰. */
-const ANGLE_MAX = 1e6;
+/** Largest |x| of sin and cos: x/(π/2) stays below 2²⁷. */
+export const ANGLE_MAX = 2e8;
 
 /** Where the bits of a number are read and set. */
 const BITS = new DataView(new ArrayBuffer(8));
@@ -55,12 +55,12 @@ export function pow(x: number, y: number): number {
   return Number.isFinite(e) ? e + e * (productError(y, high, power) + y * low) : e;
 }
 
-/** sin x for |x| ≤ 1e6. */
+/** sin x for |x| ≤ 2e8. */
 export function sin(x: number): number {
   return quarterTurn(x, 0, "sin");
 }
 
-/** cos x for |x| ≤ 1e6. */
+/** cos x for |x| ≤ 2e8. */
 export function cos(x: number): number {
   return quarterTurn(x, 1, "cos");
 }
@@ -91,9 +91,14 @@ function quarterTurn(x: number, turns: number, name: string): number {
   if (Math.abs(x) > ANGLE_MAX)
     throw new RangeError(`${name}: |x| must be at most ${ANGLE_MAX}, is ${Math.abs(x)}`);
   const n = Math.round(x / HALF_PI_1);
-  const a = x - n * HALF_PI_1;
-  const b = a - n * HALF_PI_2;
-  const c = sumError(a, -n * HALF_PI_2, b) - n * HALF_PI_3 - n * HALF_PI_4;
+  // In two steps, so that the products are exact beyond 2²⁰ too; below it the first is none.
+  const far = Math.trunc(n / 2 ** 20) * 2 ** 20;
+  const near = n - far;
+  const a = x - far * HALF_PI_1 - near * HALF_PI_1;
+  const b0 = a - far * HALF_PI_2;
+  const b = b0 - near * HALF_PI_2;
+  const error = sumError(a, -far * HALF_PI_2, b0) + sumError(b0, -near * HALF_PI_2, b);
+  const c = error - n * HALF_PI_3 - n * HALF_PI_4;
   const r = b + c;
   const rest = sumError(b, c, r);
   const quarter = (((n + turns) % 4) + 4) % 4;

@@ -170,6 +170,7 @@ describe("what a family does not compute is refused, with file, key and value", 
   const of = (key: string, value: MetadataValue) => ({ [key]: value });
   test.each([
     ["llama/untied", of("llama.rope.scaling.type", text("yarn")), '"llama.rope.scaling.type" is "yarn"'],
+    ["llama/untied", of("llama.rope.scaling.factor", float32(2 ** -30)), "divided by rope.scaling.factor"],
     ["llama/untied", of("llama.rope.scaling.factor", float32(-2)), 'factor" is -2; must be finite and above'],
     [
       "llama/untied",

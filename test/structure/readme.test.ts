@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { readGguf } from "../../src/llm/files/gguf.ts";
+import { openFile } from "../../src/llm/files/source.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const readme = existsSync(path.join(root, "README.md"))
@@ -64,4 +66,16 @@ test("trees are read as they are drawn", () => {
     "src/index.ts",
     "bench/",
   ]);
+});
+
+test("the README says which files llama.cpp does not read: those with a pre-tokenizer of our own", async () => {
+  for (const name of ["edgewise-s", "edgewise-m"]) {
+    const source = await openFile(path.join(root, "models", `${name}.gguf`));
+    const { metadata } = await readGguf(source);
+    await source.close();
+    expect(metadata.string("tokenizer.ggml.pre")).toBe("edgewise");
+  }
+  expect(readme.replace(/\s+/g, " ")).toContain(
+    "writes files that llama.cpp reads, but for those made of its own two models, whose pre-tokenizer `edgewise` llama.cpp does not know",
+  );
 });

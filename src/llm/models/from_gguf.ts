@@ -1,5 +1,6 @@
 /** What a GGUF file says of a model: sizes from its metadata, and that its weights are there. */
 import { closest } from "fastest-levenshtein";
+import { ANGLE_MAX } from "../../engine/math.ts";
 import { InputError } from "../../errors.ts";
 import type { Gguf, GgufHeader, TensorInfo } from "../files/gguf.ts";
 import type { Metadata } from "../files/metadata.ts";
@@ -86,6 +87,7 @@ function ropeScaling(metadata: Metadata, architecture: string): Pick<ModelConfig
 
 function checkSizes({ file }: Metadata, config: ModelConfig): void {
   const { architecture, channels, heads, kvHeads, headSize, layers, ropeBase, eps } = config;
+  const { context, ropeScaling: scaling = 1 } = config;
   const rule = (holds: boolean, text: string) => {
     if (!holds) throw new InputError(`${architecture}: ${file}: ${text}`);
   };
@@ -97,6 +99,10 @@ function checkSizes({ file }: Metadata, config: ModelConfig): void {
   rule(
     Number.isFinite(ropeBase) && ropeBase > 1,
     `rope.freq_base is ${ropeBase}; must be finite and above 1`,
+  );
+  rule(
+    context / scaling <= ANGLE_MAX,
+    `${context} positions divided by rope.scaling.factor ${scaling} are ${context / scaling}; at most ${ANGLE_MAX}`,
   );
   rule(Number.isFinite(eps) && eps > 0, `layer_norm_rms_epsilon is ${eps}; must be finite and above 0`);
 }
