@@ -1,6 +1,6 @@
 /** The package as npm would publish it, in a project of its own. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { beforeAll, expect, test } from "vitest";
@@ -64,6 +64,26 @@ test("a program of ten lines generates with the model in the package, as the com
   );
   expect(text.trim()).not.toBe("");
   expect(node("program.js", model)).toBe(text.replace(/\n$/, ""));
+});
+
+test("nothing of the tests and benches is in it", () => {
+  const files = readdirSync(installed(), { recursive: true }).map(String);
+  expect(files).toContain(path.join("dist", "kernels", "simd.wasm"));
+  expect(files.filter((file) => /(^|[\\/])(test|bench)([\\/]|$)|\.sources$/.test(file))).toEqual([]);
+});
+
+test("its kernels and their constants are found by name, and need no imports", () => {
+  const words = `
+    import { readFileSync } from "node:fs";
+    import { fileURLToPath } from "node:url";
+    import { STATUS_DONE } from "edgewise/kernels/layout";
+    const module = new WebAssembly.Module(readFileSync(fileURLToPath(import.meta.resolve("edgewise/kernels/simd.wasm"))));
+    const names = WebAssembly.Module.exports(module).map(({ name }) => name);
+    console.log(JSON.stringify([STATUS_DONE, WebAssembly.Module.imports(module), names]));`;
+  writeFileSync(path.join(project, "find.js"), words);
+  const [done, imports, names] = JSON.parse(node("find.js"));
+  expect([done, imports]).toEqual([0, []]);
+  expect(names).toEqual(expect.arrayContaining(["memory", "open", "run", "feed", "generate"]));
 });
 
 test("its types are whole", () => {
