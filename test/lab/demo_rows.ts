@@ -74,7 +74,9 @@ export const demoWorld: World = {
     return {
       evaluated_tokens: evaluated,
       training_seconds: training_tokens / rate,
+      training_seconds_quartiles: [(0.9 * training_tokens) / rate, (1.1 * training_tokens) / rate],
       evaluation_seconds: evaluated / (3 * rate),
+      evaluation_seconds_quartiles: [(0.9 * evaluated) / (3 * rate), (1.1 * evaluated) / (3 * rate)],
       training_tokens_per_second: training_tokens > 0 ? rate : 0,
       evaluation_tokens_per_second: 3 * rate,
     };

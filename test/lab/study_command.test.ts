@@ -31,6 +31,9 @@ const input = {
   ],
 };
 
+/** What a study leaves. */
+const FILES = ["history.svg", "report.html", "results.jsonl", "summary.md"];
+
 let folder: string;
 let file: string;
 let runs = 0;
@@ -81,19 +84,35 @@ describe("a run that does not come to its end", () => {
     expect(code, stderr).toBe(0);
     expect(stdout).toContain("report.html");
     expect(byKey(rowsIn(directory))).toEqual(byKey(whole));
-    const files = ["history.svg", "report.html", "results.jsonl", "summary.md"];
-    expect(readdirSync(directory).sort()).toEqual(files);
+    expect(readdirSync(directory).sort()).toEqual(FILES);
   });
 
-  test("Ctrl-C: exit code 130, rows kept, lock gone, no trace", async () => {
+  test("Ctrl-C: what is safe, how to go on, and a report of what is there", async () => {
     const directory = out();
     const { child, end } = await running(directory, 8);
     child.kill("SIGINT");
     const { code, stdout, stderr } = await end;
+    expect([code, stdout]).toEqual([130, ""]);
+    expect(stderr).not.toMatch(/ at .*:\d+|Error|bug/);
+    const rows = rowsIn(directory).length;
+    expect(rows).toBeGreaterThanOrEqual(8);
+    const [, safe, next] =
+      /stopped\. (\d+) of \d+ rows are safe in .*results\.jsonl; .*Go on with: (.*)\n$/.exec(stderr)!;
+    expect([Number(safe), next]).toEqual([rows, `edgewise ${study(directory).join(" ")} --resume`]);
+    expect(readdirSync(directory).sort()).toEqual(FILES);
+    for (const file of ["summary.md", "report.html"])
+      expect(readFileSync(path.join(directory, file), "utf8")).toMatch(/not finished: \d+ of \d+ cells/);
+  });
+
+  test("Ctrl-C before the first row: nothing is said to be kept", async () => {
+    const directory = out();
+    const { child, end } = await running(directory, 0);
+    while (!existsSync(path.join(directory, "results.jsonl.lock")))
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    child.kill("SIGINT");
+    const { code, stderr } = await end;
     expect(code).toBe(130);
-    expect(stdout).toBe("");
-    expect(stderr).not.toMatch(/ at |Error/);
-    expect(rowsIn(directory).length).toBeGreaterThanOrEqual(8);
+    expect(stderr).toMatch(/stopped before anything was measured; .* Start again with: edgewise study/);
     expect(readdirSync(directory)).toEqual(["results.jsonl"]);
   });
 

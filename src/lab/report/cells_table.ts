@@ -4,6 +4,7 @@ import type { Comparison } from "../study/exploration.ts";
 import { describeWithin, isBaseline } from "../study/settings.ts";
 import { mean } from "../study/statistics.ts";
 import type { TaskSummary, Verdicts } from "../study/verdicts.ts";
+import { inOrder } from "./cell_summary.ts";
 import { type Html, html } from "./html.ts";
 import { secondsOf } from "./panels.ts";
 import { levelText } from "./series.ts";
@@ -35,7 +36,7 @@ function taskRow(
 
 export function cellsTable({ arms, gains, personal, baselines }: Verdicts): Html {
   const find = (list: readonly Comparison[], arm: Arm) => list.find((one) => one.arm === arm);
-  const rows = [...arms].sort((a, b) => armOrder(a).localeCompare(armOrder(b)));
+  const rows = inOrder(arms);
   const head = [
     "Cell", "Users", "Quality [95 %]", "Over none", "Own − placebo", "Time a user", "Tokens/s", "Predicted peak",
     "Measured peak",
@@ -50,19 +51,6 @@ export function cellsTable({ arms, gains, personal, baselines }: Verdicts): Html
   });
   return html`<div class="wide"><table class="cells"><thead><tr>${head.map((text) => html`<th>${text}</th>`)}</tr></thead>
 <tbody>${body}</tbody></table></div>`;
-}
-
-function armOrder({ settings }: Arm): string {
-  const numbers = [settings.h, settings.k, settings.training_tokens, settings.rank];
-  const padded = numbers.map((value) => String(value).padStart(9, "0"));
-  return [
-    settings.task,
-    settings.model,
-    settings.compression,
-    settings.history,
-    settings.method,
-    ...padded,
-  ].join("|");
 }
 
 function cellRow(

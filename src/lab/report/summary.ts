@@ -4,6 +4,7 @@ import type { SelfCheck } from "../study/calibration.ts";
 import { describe } from "../study/settings.ts";
 import type { Study } from "../study/study_file.ts";
 import type { GuidelineVerdict, Verdict, Verdicts } from "../study/verdicts.ts";
+import { CELL_HEAD, cellTexts } from "./cell_summary.ts";
 import {
   contrastWord,
   effect,
@@ -34,6 +35,7 @@ export function summaryText(study: Study, verdicts: Verdicts, check?: SelfCheck)
     wrap(`* ${PLANTED}`),
     ...(verdicts.verdicts.length > 0 ? [contrastTable(verdicts.verdicts)] : []),
     taskTable(verdicts),
+    cellTable(verdicts),
     ...detectableLines(verdicts.verdicts),
     ...(check ? [wrap(selfCheckLine(check))] : []),
   ].join("\n");
@@ -96,6 +98,12 @@ function taskTable({ tasks, baselines }: Verdicts): string {
   return table(head, [16, 11, 5, 16, 16, 15, 13], rows, [2]);
 }
 
+/** Quality, time and memory of every cell. */
+function cellTable(verdicts: Verdicts): string {
+  const rows = cellTexts(verdicts).flatMap(({ task, rows: cells }) => [[task, "", "", "", ""], ...cells]);
+  return table(CELL_HEAD, [33, 7, 20, 18, 16], rows, [1]);
+}
+
 /** The smallest effect that the users could have shown, over the contrasts of each unit. */
 function detectableLines(verdicts: readonly Verdict[]): string[] {
   const found = new Map<string, number[]>();
@@ -136,12 +144,13 @@ function wrap(text: string): string {
 
 /** The same verdicts as Markdown tables. */
 export function summaryMarkdown(study: Study, verdicts: Verdicts): string {
-  const { arms, guidelines, alarms, personal } = verdicts;
+  const { arms, guidelines, alarms, warnings, personal } = verdicts;
   const users = Math.max(0, ...arms.map((arm) => arm.test.size));
   const row = (...cells: string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return [
     `**${study.name}**: ${users} users × ${study.items_per_user} items, ${arms.length} cells`,
     ...alarms.map((alarm) => `\n**Alarm: ${alarm.name}.** ${alarm.message}`),
+    ...warnings.map((warning) => `\n**Warning:** ${warning}`),
     "",
     row("Guideline", "generated users¹", "real users"),
     row("---", "---", "---"),
@@ -172,6 +181,10 @@ export function summaryMarkdown(study: Study, verdicts: Verdicts): string {
           ),
         ]
       : []),
+    "",
+    row("Task", ...CELL_HEAD),
+    row("---", "---", "--:", "---", "---", "---"),
+    ...cellTexts(verdicts).flatMap(({ task, rows }) => rows.map((cells) => row(task, ...cells))),
     "",
   ].join("\n");
 }

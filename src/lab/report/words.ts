@@ -49,6 +49,24 @@ export function duration(seconds: number): string {
   return seconds >= 1 ? `${number(seconds, 1)} s` : `${number(1000 * seconds, 0)} ms`;
 }
 
+const SECONDS = { ms: 1e-3, s: 1, min: 60, h: 3600 };
+
+/** "1.4 [1.3, 1.6] s": a duration with its spread, all three in the first one's unit. */
+export function durationWithin(seconds: number, [low, high]: Interval): string {
+  const unit = duration(seconds).split(" ")[1] as keyof typeof SECONDS;
+  const [middle, from, to] = [seconds, low, high].map((value) =>
+    number(value / SECONDS[unit], unit === "ms" ? 0 : 1),
+  );
+  return `${middle} [${from}, ${to}] ${unit}`;
+}
+
+/** "12.6, 13.0 MiB": both in the unit of the larger. */
+export function bytesPair(a: number, b: number): string {
+  const unit = Math.max(a, b) >= 2 ** 30 ? 2 ** 30 : 2 ** 20;
+  const digits = unit === 2 ** 30 ? 2 : 1;
+  return `${number(a / unit, digits)}, ${number(b / unit, digits)} ${unit === 2 ** 30 ? "GiB" : "MiB"}`;
+}
+
 /** A contrast's status in words. */
 export function contrastWord(verdict: Verdict): string {
   return statusWord(verdict.status, verdict.data, [verdict]);

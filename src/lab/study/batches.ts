@@ -23,6 +23,8 @@ export interface Batches {
   readonly learning?: Extent;
 }
 
+type Programs = Pick<Demand, "file" | "compression" | "rank" | "threads">;
+
 /** What the study asks of one model at one compression, without adapters (rank 0) or with those of one rank. */
 export interface Demand {
   readonly model: string;
@@ -87,7 +89,7 @@ function batchesOf({ people, needs }: Demand, size: (typeof SIZES)[number]): Bat
 }
 
 /** Predicted peak of the study's process with these programs; infinite where WebAssembly cannot address one of them. */
-function bytesOf(demand: Demand, batches: Batches): number {
+export function bytesOf(demand: Programs, batches: Batches): number {
   try {
     return processMemory(programsOf(demand, batches), { header: demand.file.gguf }).total + STUDY_BYTES;
   } catch (error) {
@@ -96,7 +98,7 @@ function bytesOf(demand: Demand, batches: Batches): number {
   }
 }
 
-function programsOf({ file, ...demand }: Demand, { people, answering, learning }: Batches): Program[] {
+function programsOf({ file, ...demand }: Programs, { people, answering, learning }: Batches): Program[] {
   const choice: ProgramChoice = { ...demand, people };
   const score = compileScoring(scoring(file, choice, answering));
   return learning ? [score, compileTraining(training(file, choice, learning))] : [score];

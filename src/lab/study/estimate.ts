@@ -1,5 +1,5 @@
 /** How long a study will take on this machine: tokens of one person, times people, over the measured rates. */
-import type { Cell } from "./cells.ts";
+import { type Cell, trainingRuns } from "./cells.ts";
 import type { StudyTask } from "./cohort.ts";
 import { evaluatedTokens } from "./evaluation.ts";
 import type { Materials } from "./materials.ts";
@@ -42,7 +42,7 @@ export function longestCheckpoints(runs: readonly (readonly Cell[])[]): Cell[] {
 }
 
 /** Seconds for everybody of one split: each cell evaluated, each training run to its end. */
-export function secondsPerPerson(
+function secondsPerPerson(
   estimate: Estimate,
   cells: readonly Cell[],
   runs: readonly (readonly Cell[])[],
@@ -54,4 +54,24 @@ export function secondsPerPerson(
     .filter(counts)
     .map(({ settings }) => (trains(settings.method) ? estimate.training(settings.training_tokens) : 0));
   return [...evaluation, ...training].reduce((a, b) => a + b, 0);
+}
+
+/** Part of the time budget that is planned for: the rest is for starting, reading and the report. */
+const BUDGET_SHARE = 0.85;
+/** Fewer users than this say nothing. */
+const USERS_MIN = 4;
+
+/** As many of the users as a time budget (seconds) is enough for. */
+export function affordableUsers(
+  { dev_users }: { readonly dev_users: number },
+  budget: number,
+  estimate: Estimate,
+  cells: readonly Cell[],
+  taskOf: (cell: Cell) => StudyTask,
+  users: number,
+): number {
+  const seconds = (counts: (cell: Cell) => boolean) =>
+    secondsPerPerson(estimate, cells, trainingRuns(cells), taskOf, counts);
+  const left = BUDGET_SHARE * budget - dev_users * seconds(({ dev }) => dev);
+  return Math.max(USERS_MIN, Math.min(users, Math.floor(left / seconds(() => true))));
 }

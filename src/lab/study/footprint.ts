@@ -29,19 +29,19 @@ export interface Needs {
 export class Footprints {
   private readonly known = new Map<string, Promise<Row["memory"]>>();
   private readonly file: ModelFile;
+  private readonly signal?: AbortSignal;
 
-  constructor(file: ModelFile) {
+  constructor(file: ModelFile, signal?: AbortSignal) {
     this.file = file;
+    this.signal = signal;
   }
 
   /**
    * The larger of a person's two programs, for what they are the longest of, rounded up: as planned, as predicted for a process that holds
    * nothing else, and as the resident peak of such a process.
    */
-  of(choice: Omit<ProgramChoice, "people">, { answering, learning }: Needs): Promise<Row["memory"]> {
-    const common = { ...choice, people: 1, model: this.file.path };
-    const errands: Errand[] = [{ ...common, kind: "score", extent: rounded(answering) }];
-    if (learning) errands.push({ ...common, kind: "train", extent: rounded(learning) });
+  of(choice: Omit<ProgramChoice, "people">, needs: Needs): Promise<Row["memory"]> {
+    const errands = errandsOf(this.file, choice, needs);
     const key = JSON.stringify(errands);
     let footprint = this.known.get(key);
     if (!footprint) this.known.set(key, (footprint = this.measure(errands)));
@@ -49,17 +49,35 @@ export class Footprints {
   }
 
   private async measure(errands: readonly Errand[]): Promise<Row["memory"]> {
-    const programs = errands.map((errand) => ({ errand, program: compiled(this.file, errand) }));
-    const { errand, program } = programs.reduce((a, b) =>
-      b.program.memory.total > a.program.memory.total ? b : a,
-    );
+    const { errand, program } = larger(this.file, errands);
     return {
       model_bytes: program.memory.constants,
       program_bytes: program.memory.total,
       predicted_peak_bytes: processMemory(program, { header: this.file.gguf }).total,
-      measured_peak_bytes: await peakBytes(errand),
+      measured_peak_bytes: await peakBytes(errand, this.signal),
     };
   }
+}
+
+/** Predicted peak of a process that holds the larger of a person's two programs, and nothing else. */
+export function predictedPeak(file: ModelFile, choice: Omit<ProgramChoice, "people">, needs: Needs): number {
+  const { program } = larger(file, errandsOf(file, choice, needs));
+  return processMemory(program, { header: file.gguf }).total;
+}
+
+function errandsOf(
+  file: ModelFile,
+  choice: Omit<ProgramChoice, "people">,
+  { answering, learning }: Needs,
+): Errand[] {
+  const common = { ...choice, people: 1, model: file.path };
+  const score: Errand = { ...common, kind: "score", extent: rounded(answering) };
+  return learning ? [score, { ...common, kind: "train", extent: rounded(learning) }] : [score];
+}
+
+function larger(file: ModelFile, errands: readonly Errand[]) {
+  const programs = errands.map((errand) => ({ errand, program: compiled(file, errand) }));
+  return programs.reduce((a, b) => (b.program.memory.total > a.program.memory.total ? b : a));
 }
 
 function compiled(file: ModelFile, errand: Errand) {
@@ -69,9 +87,11 @@ function compiled(file: ModelFile, errand: Errand) {
     : compileTraining(training(file, errand, extent));
 }
 
-async function peakBytes(errand: Errand): Promise<number> {
+async function peakBytes(errand: Errand, signal?: AbortSignal): Promise<number> {
   const program = asset("src/lab/study/footprint_process.js");
-  const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(errand)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(errand)], {
+    signal,
+  });
   return Number(stdout);
 }
 

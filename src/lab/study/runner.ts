@@ -8,7 +8,7 @@ import { adapterAudit, handOver } from "./adapters.ts";
 import { busyMessage } from "./busy.ts";
 import { type Cell, expand, trainingRuns } from "./cells.ts";
 import { bayesBounds, cohort, historyOf, type Person, type StudyTask, studyTask } from "./cohort.ts";
-import { Estimate, longestCheckpoints, secondsPerPerson } from "./estimate.ts";
+import { affordableUsers, Estimate, longestCheckpoints } from "./estimate.ts";
 import { evaluate, evaluateBaseline, type Outcome } from "./evaluation.ts";
 import { Footprints } from "./footprint.ts";
 import type { Query } from "./prompting.ts";
@@ -36,6 +36,7 @@ import {
   type Subject,
 } from "./subjects.ts";
 import { type Rate, type Timing, timeCells } from "./timing.ts";
+import { usersMissing, usersSince, usersWithin } from "./users.ts";
 import { Workbench } from "./workbench.ts";
 
 export interface RunOptions {
@@ -78,8 +79,14 @@ export class StudyRunner {
     this.gather();
   }
 
+  /** Rows that the results have in the end. */
+  get rows(): number {
+    return this.cells.reduce((sum, cell) => sum + this.peopleOf(cell).length, 0);
+  }
+
   /** Runs everything that is missing. After an abort what is finished stays in the results. */
   async run(): Promise<void> {
+    this.say(usersSince(this.results.rows, this.users, this.options.mostUsers));
     const jobs = this.jobs();
     const subjects = await openSubjects(this.study, jobs, this.options.retriever);
     try {
@@ -131,7 +138,7 @@ export class StudyRunner {
     jobs: readonly Job[],
   ): Promise<ReadonlyMap<string, Row["memory"]>> {
     const { threads } = this.options;
-    const footprints = new Footprints(subject.file);
+    const footprints = new Footprints(subject.file, this.options.signal);
     const memory = new Map<string, Row["memory"]>();
     for (const { cell } of jobs) {
       const { rank } = cell.settings;
@@ -146,17 +153,27 @@ export class StudyRunner {
     const { study, options } = this;
     this.estimate = estimate;
     if (study.time_budget !== undefined && this.results.rows.length === 0) {
-      const seconds = (counts: (cell: Cell) => boolean) =>
-        secondsPerPerson(estimate, this.cells, trainingRuns(this.cells), this.taskOfCell, counts);
-      const left = BUDGET_SHARE * study.time_budget - study.dev_users * seconds(({ dev }) => dev);
-      const affordable = Math.floor(left / seconds(() => true));
-      this.users = Math.max(USERS_MIN, Math.min(this.users, affordable));
+      const users = affordableUsers(
+        study,
+        study.time_budget,
+        estimate,
+        this.cells,
+        this.taskOfCell,
+        this.users,
+      );
+      this.say(usersWithin(study.time_budget, users, this.users));
+      this.users = users;
     }
     this.gather();
+    this.say(usersMissing(this.tasks, this.users));
     this.total = this.secondsOf(this.jobs());
     options.onMessage?.(
       `${this.users} users × ${study.items_per_user} items, ${study.dev_users} dev users, ${this.cells.length} cells: about ${Math.ceil(this.total)} s`,
     );
+  }
+
+  private say(message: string | undefined): void {
+    if (message) this.options.onMessage?.(message);
   }
 
   /** Everybody of every task. */
@@ -325,11 +342,6 @@ export class StudyRunner {
     return this.tasks.get(settings.task)!;
   }
 }
-
-/** Part of the time budget that is planned for: the rest is for starting, reading and the report. */
-const BUDGET_SHARE = 0.85;
-/** Fewer users than this say nothing. */
-const USERS_MIN = 4;
 
 /** A baseline runs no program. */
 const NO_MEMORY = { model_bytes: 0, program_bytes: 0, predicted_peak_bytes: 0, measured_peak_bytes: null };

@@ -1,7 +1,7 @@
 /** A study from its file to its report: run what is missing, judge, write the page. */
 import fs from "node:fs";
 import path from "node:path";
-import { InputError } from "../../errors.ts";
+import { InputError, systemWords } from "../../errors.ts";
 import { historyPicture } from "../report/picture.ts";
 import { writeReport } from "../report/report.ts";
 import { summaryMarkdown, summaryText } from "../report/summary.ts";
@@ -20,25 +20,45 @@ export interface StudyOutcome {
   readonly results: string;
   readonly report: string;
   readonly rows: number;
+  /** The run was stopped: rows that it would have had. */
+  readonly stopped?: { readonly planned: number };
 }
 
-/** Runs the study into `directory`. With `resume` it goes on where an earlier run was stopped. */
+/**
+ * Runs the study into `directory`. With `resume` it goes on where an earlier run was stopped. After an abort everything that was finished is
+ * in the results, and the report shows it; an AbortError where there is nothing to show.
+ */
 export async function runStudy(
   study: Study,
   directory: string,
   options: RunOptions & { readonly resume: boolean },
 ): Promise<StudyOutcome> {
+  const { resume, retriever, onMessage, signal } = options;
   await checkRunnable(study);
+  signal?.throwIfAborted();
   makeDirectory(directory);
   const file = path.join(directory, "results.jsonl");
-  const { resume, retriever, onMessage } = options;
   const lineage = await studyLineage(study, retriever);
   const results = new Results(file, { study: studyDigest(study), lineage, resume, onMessage });
   try {
-    await new StudyRunner(study, results, options).run();
-    return report(study, results, directory);
+    const runner = new StudyRunner(study, results, options);
+    const stopped = await isStopped(runner, signal);
+    if (stopped && results.rows.length === 0) signal!.throwIfAborted();
+    const outcome = report(study, results, directory);
+    return stopped ? { ...outcome, stopped: { planned: runner.rows } } : outcome;
   } finally {
     results.close();
+  }
+}
+
+async function isStopped(runner: StudyRunner, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await runner.run();
+    return false;
+  } catch (error) {
+    // A process that measures memory hears Ctrl-C as well, and its end looks like a failure.
+    if (!signal?.aborted || error instanceof InputError) throw error;
+    return true;
   }
 }
 
@@ -57,7 +77,7 @@ function writeFile(file: string, text: string): void {
   try {
     fs.writeFileSync(file, `${text.trimEnd()}\n`);
   } catch (error) {
-    throw new InputError(`study: ${file}: cannot be written: ${(error as Error).message}`);
+    throw new InputError(`study: ${file}: cannot be written: ${systemWords(error)}`);
   }
 }
 
@@ -65,6 +85,6 @@ function makeDirectory(directory: string): void {
   try {
     fs.mkdirSync(directory, { recursive: true });
   } catch (error) {
-    throw new InputError(`study: ${directory}: the directory cannot be made: ${(error as Error).message}`);
+    throw new InputError(`study: ${directory}: the directory cannot be made: ${systemWords(error)}`);
   }
 }

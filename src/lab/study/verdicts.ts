@@ -3,6 +3,7 @@ import { random } from "../../engine/random.ts";
 import { admit, type TaskState } from "./admission.ts";
 import { type Alarm, findAlarms } from "./alarms.ts";
 import { type Arm, type BayesBound, bayesOf, gatherArms } from "./arms.ts";
+import { expand } from "./cells.ts";
 import { historySizes, measure, type Pair, type Sample } from "./contrasts.ts";
 import {
   againstBaselines,
@@ -15,9 +16,10 @@ import {
 import { besideThePoint, GUIDELINE_TITLES } from "./guidelines.ts";
 import { type Judgement, judge, nullEffect, type Question, type Status } from "./judge.ts";
 import type { Row } from "./row.ts";
-import { describe, methodLabel, type Settings } from "./settings.ts";
+import { cellKey, describe, methodLabel, type Settings } from "./settings.ts";
 import { signFlipTest } from "./statistics.ts";
 import { type Contrast, declaredDigest, GUIDELINES, type Guideline, type Study } from "./study_file.ts";
+import { usersAsked } from "./users.ts";
 
 export type Data = Settings["data"];
 
@@ -102,7 +104,13 @@ export function studyVerdicts(study: Study, rows: readonly Row[]): Verdicts {
     personal: personalParts(arms),
     gains: gainsOverNone(arms),
     baselines,
-    warnings: [...belowNone(arms), ...cutItems(arms), ...lateDeclaration(study, rows)],
+    warnings: [
+      ...unfinished(study, rows),
+      ...belowNone(arms),
+      ...cutItems(arms),
+      ...lateDeclaration(study, rows),
+      ...changedUsers(rows),
+    ],
     alarms,
     arms,
     samples,
@@ -160,6 +168,34 @@ function taskSummaries(arms: readonly Arm[]): TaskSummary[] {
   return [...tasks].flatMap(([task, data]) =>
     historySizes(arms, task).map((h) => ({ ...admit(arms, task, h), data, bayes: bayesOf(arms, task, h) })),
   );
+}
+
+/** Cells that have no row yet, or not of everybody. */
+function unfinished(study: Study, rows: readonly Row[]): string[] {
+  const cells = expand(study);
+  const counts = new Map<string, number>();
+  for (const row of rows) {
+    const key = cellKey(row.settings);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  const planned = new Map(rows.map((row) => [row.settings.task, row.planned]));
+  const whole = cells.filter(({ key, settings, dev }) => {
+    const { users = 1, dev_users = 0 } = planned.get(settings.task) ?? {};
+    return (counts.get(key) ?? 0) >= users + (dev ? dev_users : 0);
+  });
+  if (whole.length === cells.length) return [];
+  return [
+    `not finished: ${whole.length} of ${cells.length} cells have the rows of everybody; verdicts and means are of what is there; go on with --resume`,
+  ];
+}
+
+/** Who looks at results before deciding how many users to take finds more by chance. */
+function changedUsers(rows: readonly Row[]): string[] {
+  const asked = usersAsked(rows);
+  if (asked.length < 2) return [];
+  return [
+    `the number of users was changed between runs (${asked.join(", ")}): read all verdicts as exploratory`,
+  ];
 }
 
 /** Contrasts that were not declared when the rows were measured are not primary, whatever the file says now. */
