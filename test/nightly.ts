@@ -1,5 +1,5 @@
 /**
- * Everything too long for `.ci/run`, some two hours on two cores: `npm run nightly [-- --processes N]`. Leaves bench/results/nightly.md,
+ * Everything too long for `.ci/run`, some half an hour on two cores: `npm run nightly [-- --processes N]`. Leaves bench/results/nightly.md,
  * which says what was run, of which commit, and when. Exit code 1 where anything went wrong.
  */
 import { execFileSync, spawnSync } from "node:child_process";
@@ -24,9 +24,9 @@ interface Outcome {
 
 const root = packageRoot();
 const { values } = parseArgs({ options: { processes: { type: "string", default: "2000" } } });
-const processes = Number(values.processes);
+const most = Number(values.processes);
 
-function fresh(node: string, threads: number, baseline: boolean): Step {
+function fresh(node: string, threads: number, baseline: boolean, processes: number): Step {
   const mode = baseline ? "baseline compiler only" : "as it comes";
   return {
     name: `Node ${node}, ${mode}: fresh processes on ${threads} threads under load`,
@@ -65,9 +65,9 @@ const fuzz: Step = {
 };
 
 const steps = [
-  fresh("20.20", 2, false),
-  fresh("24", 2, false),
-  fresh("20.19", 2, true),
+  fresh("20.20", 2, false, most),
+  fresh("24", 2, false, most),
+  fresh("20.19", 2, true, most / 4),
   protocol({ threads: 2, runs: 3, segments: 3, aborts: 1, clears: 1, failures: 2 }),
   protocol({ threads: 2, runs: 2, segments: 2, aborts: 1, clears: 1, failures: 1, traps: 2, refusals: 1 }),
   protocol({ threads: 3, runs: 1, segments: 2, aborts: 1, failures: 1 }),
