@@ -1,4 +1,5 @@
 /** The models of a study, opened, with what their cells ask of memory: everything that can be refused is refused here, before anything runs. */
+import { InputError } from "../../errors.ts";
 import { type ModelFile, openModel } from "../../llm/model_file.ts";
 import { Tokenizer } from "../../llm/tokenizer/tokenizer.ts";
 import type { RetrieverName } from "../rag/retrievers.ts";
@@ -77,36 +78,51 @@ export interface Assignment {
   readonly batches: ReadonlyMap<number, Batches>;
 }
 
-/** Raises an InputError with a remedy where one of them does not fit the limit. */
+/** Raises an InputError that names everything that does not fit the limit, each with its remedy. */
 export function assignments(
   subjects: readonly Subject[],
   jobs: readonly Job[],
   taskOf: (cell: Cell) => StudyTask,
-  { threads, memoryLimit }: { readonly threads: number; readonly memoryLimit?: number },
+  limits: { readonly threads: number; readonly memoryLimit?: number },
 ): Assignment[] {
-  return subjects.flatMap((subject) =>
+  const refusals: string[] = [];
+  const assigned = subjects.flatMap((subject) =>
     COMPRESSIONS.flatMap((compression) => {
       const own = jobs.filter(
         ({ cell: { settings } }) => settings.model === subject.name && settings.compression === compression,
       );
       if (!own.length) return [];
-      const ranks = [...new Set(own.map(({ cell }) => cell.settings.rank))].sort((a, b) => a - b);
-      const batches = new Map(
-        ranks.map((rank) => {
-          const ofRank = own.filter(({ cell }) => cell.settings.rank === rank);
-          const demand = {
-            model: subject.name,
-            file: subject.file,
-            compression,
-            rank,
-            threads,
-            people: Math.max(...ofRank.map(({ people }) => people.length)),
-            needs: needsOf(subject, ofRank, taskOf),
-          };
-          return [rank, batchesWithin(demand, memoryLimit)];
-        }),
-      );
-      return [{ subject, compression, jobs: own, batches }];
+      try {
+        return [
+          { subject, compression, jobs: own, batches: batchesOf(subject, compression, own, taskOf, limits) },
+        ];
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        refusals.push(error.message);
+        return [];
+      }
+    }),
+  );
+  if (refusals.length) throw new InputError(refusals.join("\n"));
+  return assigned;
+}
+
+/** By rank, the largest first: what is refused is refused with all that the model needs. */
+function batchesOf(
+  subject: Subject,
+  compression: Compression,
+  jobs: readonly Job[],
+  taskOf: (cell: Cell) => StudyTask,
+  { threads, memoryLimit }: { readonly threads: number; readonly memoryLimit?: number },
+): Map<number, Batches> {
+  const ranks = [...new Set(jobs.map(({ cell }) => cell.settings.rank))].sort((a, b) => b - a);
+  return new Map(
+    ranks.map((rank) => {
+      const ofRank = jobs.filter(({ cell }) => cell.settings.rank === rank);
+      const people = Math.max(...ofRank.map((job) => job.people.length));
+      const needs = needsOf(subject, ofRank, taskOf);
+      const { name: model, file } = subject;
+      return [rank, batchesWithin({ model, file, compression, rank, threads, people, needs }, memoryLimit)];
     }),
   );
 }

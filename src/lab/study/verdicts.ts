@@ -4,6 +4,7 @@ import { admit, type TaskState } from "./admission.ts";
 import { type Alarm, findAlarms } from "./alarms.ts";
 import { type Arm, type BayesBound, bayesOf, gatherArms } from "./arms.ts";
 import { expand } from "./cells.ts";
+import { timeAlarm } from "./busy.ts";
 import { historySizes, measure, type Pair, type Sample } from "./contrasts.ts";
 import {
   againstBaselines,
@@ -62,6 +63,8 @@ export interface Verdicts {
   baselines: BaselineMark[];
   warnings: string[];
   alarms: Alarm[];
+  /** Why no time of this study is to be trusted, if so. No verdict rests on one. */
+  timeAlarm?: string;
   arms: Arm[];
   /** Samples of the tested contrasts, in the order of the verdicts that are tested. */
   samples: Sample[];
@@ -112,6 +115,7 @@ export function studyVerdicts(study: Study, rows: readonly Row[]): Verdicts {
       ...changedUsers(rows),
     ],
     alarms,
+    timeAlarm: timeAlarm(rows),
     arms,
     samples,
   };
