@@ -87,11 +87,13 @@ function isUnneeded({ baselines }: Found, arm: Arm): boolean {
   return baselines.some((mark) => mark.arm === arm && mark.noModelNeeded);
 }
 
-function secondsOf({ rows }: Arm): number {
+/** Mean seconds of one user: training, then answering all test items. */
+export function secondsOf({ rows }: Arm): number {
   return mean(rows.map(({ cost }) => cost.training_seconds + cost.evaluation_seconds));
 }
 
-function quartilesOf({ rows }: Arm): [number, number] {
+/** Quartiles of the timing pass for the same. */
+export function quartilesOf({ rows }: Arm): [number, number] {
   const sumAt = (end: 0 | 1) =>
     mean(rows.map(({ cost: c }) => c.training_seconds_quartiles[end] + c.evaluation_seconds_quartiles[end]));
   return [sumAt(0), sumAt(1)];

@@ -2,13 +2,11 @@
 import { type Arm, armKey } from "../study/arms.ts";
 import type { Comparison } from "../study/exploration.ts";
 import { describeWithin, isBaseline } from "../study/settings.ts";
-import { mean } from "../study/statistics.ts";
 import type { TaskSummary, Verdicts } from "../study/verdicts.ts";
-import { inOrder } from "./cell_summary.ts";
+import { inOrder, quartilesOf, secondsOf } from "./cell_summary.ts";
 import { type Html, html } from "./html.ts";
-import { secondsOf } from "./panels.ts";
 import { levelText } from "./series.ts";
-import { bytes, duration, NO_MODEL, number, signed, whole } from "./words.ts";
+import { bytes, durationWithin, NO_MODEL, number, signed } from "./words.ts";
 
 export function taskTable({ tasks, baselines }: Verdicts): Html {
   return html`<div class="wide"><table>
@@ -38,8 +36,8 @@ export function cellsTable({ arms, gains, personal, baselines }: Verdicts): Html
   const find = (list: readonly Comparison[], arm: Arm) => list.find((one) => one.arm === arm);
   const rows = inOrder(arms);
   const head = [
-    "Cell", "Users", "Quality [95 %]", "Over none", "Own − placebo", "Time a user", "Tokens/s", "Predicted peak",
-    "Measured peak",
+    "Cell", "Users", "Quality [95 %]", "Over none", "Own − placebo", "Time a user [quartiles]", "Program",
+    "Predicted peak", "Measured peak",
   ]; // biome-ignore format: one line reads as the table's head does
   const tasks = [...new Set(rows.map(({ settings }) => settings.task))];
   const body = tasks.map((task) => {
@@ -64,16 +62,13 @@ function cellRow(
   const most = (of: (row: Arm["rows"][number]) => number | null) =>
     Math.max(...rows.map((row) => of(row) ?? 0));
   const measured = most((row) => row.memory.measured_peak_bytes);
-  const rate = mean(
-    rows.map(({ cost }) => cost.training_tokens_per_second || cost.evaluation_tokens_per_second),
-  );
   const values = [
     arm.test.size,
     levelText(arm, 2),
     gain ? signed(gain.estimate, 3) : "",
     own ? signed(own.estimate, 3) : "",
-    baseline ? "" : duration(secondsOf(arm)),
-    baseline ? "" : whole(rate),
+    baseline ? "" : durationWithin(secondsOf(arm), quartilesOf(arm)),
+    baseline ? "" : bytes(most((row) => row.memory.program_bytes)),
     baseline ? "" : bytes(most((row) => row.memory.predicted_peak_bytes)),
     measured > 0 ? bytes(measured) : "",
   ];

@@ -6,6 +6,7 @@ import { historySizes } from "../study/contrasts.ts";
 import type { Comparison } from "../study/exploration.ts";
 import { isBaseline, type Settings, trains } from "../study/settings.ts";
 import { type Interval, mean } from "../study/statistics.ts";
+import { quartilesOf, secondsOf } from "./cell_summary.ts";
 import type { Html } from "./html.ts";
 import { plot } from "./plot.ts";
 import {
@@ -200,6 +201,7 @@ function scatter(
   xOf: (arm: Arm) => number,
   x: Plot.ScaleOptions,
   label: string,
+  spreadOf?: (arm: Arm) => readonly [low: number, high: number],
 ): Html {
   const shown = arms.filter(
     ({ settings: s }) => s.task === task && s.history === "own" && !isBaseline(s.method),
@@ -210,7 +212,16 @@ function scatter(
       const { method, compression, h } = arm.settings;
       const [point] = [pointOf(arm, xOf(arm))];
       const colour = colourOf(method);
+      const spread = spreadOf ? [spreadOf(arm)] : [];
       return [
+        Plot.ruleY(spread, {
+          y: () => point.y,
+          x1: ([low]: readonly [number, number]) => low,
+          x2: ([, high]: readonly [number, number]) => high,
+          stroke: colour,
+          strokeOpacity: 0.35,
+          strokeWidth: 1.5,
+        }),
         Plot.ruleX([point], {
           x: "x",
           y1: "low",
@@ -248,11 +259,6 @@ export function memoryPanel(arms: readonly Arm[], task: string): Html {
   return scatter(arms, task, (arm) => peak(arm) / size, x, `${task}: quality against memory`);
 }
 
-/** Mean seconds of one user: training, then answering all test items. */
-export function secondsOf(arm: Arm): number {
-  return mean(arm.rows.map(({ cost }) => cost.training_seconds + cost.evaluation_seconds));
-}
-
 export function timePanel(arms: readonly Arm[], task: string): Html {
   const ticks = [-3, -2, -1, 0, 1, 2, 3, 4].flatMap((power) => [10 ** power, 3 * 10 ** power]);
   const seconds = arms.filter((arm) => arm.settings.task === task).map(secondsOf);
@@ -263,7 +269,7 @@ export function timePanel(arms: readonly Arm[], task: string): Html {
     high,
   );
   const x: Plot.ScaleOptions = { type: "log", label: "time for a user", ticks: shown, tickFormat: duration };
-  return scatter(arms, task, secondsOf, x, `${task}: quality against time`);
+  return scatter(arms, task, secondsOf, x, `${task}: quality against time`, quartilesOf);
 }
 
 /** Own − placebo, one line for each method, h and weights. */

@@ -2,10 +2,12 @@
 import fs from "node:fs";
 import path from "node:path";
 import { InputError } from "../../errors.ts";
+import type { Arm } from "../study/arms.ts";
 import { type SelfCheck, selfCheck } from "../study/calibration.ts";
 import type { Row } from "../study/row.ts";
 import { declaredDigest, type Study, studyDigest } from "../study/study_file.ts";
 import { studyVerdicts, type Verdicts } from "../study/verdicts.ts";
+import { quartilesOf, secondsOf } from "./cell_summary.ts";
 import { cellsTable, taskTable } from "./cells_table.ts";
 import { contrastTable, guidelineTable } from "./contrasts_table.ts";
 import { Html, html } from "./html.ts";
@@ -14,14 +16,13 @@ import {
   historyPanel,
   memoryPanel,
   personalPanel,
-  secondsOf,
   timePanel,
   tokensPanel,
   type Weights,
   weightsOf,
 } from "./panels.ts";
 import { STYLE } from "./style.ts";
-import { bytes, duration, effect, NO_MODEL, number, whole } from "./words.ts";
+import { bytes, durationWithin, effect, NO_MODEL, number, whole } from "./words.ts";
 
 /** Writes the report beside its final place and renames it there: it is whole, or it is not there. */
 export function writeReport(file: string, study: Study, rows: readonly Row[]): void {
@@ -69,13 +70,17 @@ contrast is exploratory. All of it is given these base models.</footer>
 
 function header(study: Study, { arms, verdicts }: Verdicts, rows: readonly Row[]): Html {
   const users = Math.max(0, ...arms.map((arm) => arm.test.size));
-  const seconds = arms.reduce((sum, arm) => sum + secondsOf(arm) * arm.rows.length, 0);
+  const total = (of: (arm: Arm) => number) => arms.reduce((sum, arm) => sum + of(arm) * arm.rows.length, 0);
+  const seconds = durationWithin(total(secondsOf), [
+    total((arm) => quartilesOf(arm)[0]),
+    total((arm) => quartilesOf(arm)[1]),
+  ]);
   const peak = Math.max(0, ...rows.map((row) => row.memory.predicted_peak_bytes));
   const detectable = smallestEffects(verdicts);
   const fact = (value: string, name: string) => html`<div><b>${value}</b><span>${name}</span></div>`;
   return html`<p class="overline">edgewise study</p><h1>${study.name}</h1>${study.description && html`<p class="soft">${study.description}</p>`}
 <div class="facts">${fact(`${whole(users)} × ${study.items_per_user}`, "test users of a task × items each")}${fact(whole(arms.length), "cells")}
-${fact(whole(rows.length), "rows")}${fact(duration(seconds), "of computing, serially timed")}${fact(bytes(peak), "largest predicted peak")}
+${fact(whole(rows.length), "rows")}${fact(seconds, "for all these people one after the other, median and quartiles")}${fact(bytes(peak), "largest predicted peak of one person's process")}
 ${detectable.map(([unit, size]) => fact(size, `smallest detectable effect, ${unit}`))}</div>`;
 }
 
@@ -89,8 +94,11 @@ function smallestEffects(verdicts: Verdicts["verdicts"]): [unit: string, size: s
   return [...smallest].map(([unit, value]) => [unit, effect(value, unit).replace("+", "")]);
 }
 
-function troubles({ alarms, warnings }: Verdicts): Html {
+function troubles({ alarms, timeAlarm, warnings }: Verdicts): Html {
   return html`${
+    timeAlarm &&
+    html`<div class="box alarm"><b>Alarm: the times of this study are not to be trusted.</b> ${timeAlarm}. No verdict rests on them.</div>`
+  }${
     alarms.length > 0 &&
     html`<div class="box alarm"><b>Alarms: the verdicts that rest on these cells are withheld.</b><ul>${alarms.map(
       (alarm) =>
@@ -133,11 +141,12 @@ personal. Each method at its largest training budget (a placebo's may be smaller
 <p>Tokens through the backward pass; time is tokens over a rate. Solid: ${describeWeights(weights[0])}; dashed: other weights; dotted: no method.</p>
 <div class="panels">${tasks.map((task) => figure(task, "", tokensPanel(arms, task)))}</div></section>
 <section><h2>Quality against memory</h2>
-<p>The largest program of a cell, training or answering, as planned before a byte was allocated. Circles f32, squares q8_0, triangles q4_0,
+<p>What one person's process takes for the larger of its programs, training or answering: predicted before a byte was allocated. Circles f32, squares q8_0, triangles q4_0,
 diamonds f16; large marks are large histories.</p>
 <div class="panels">${tasks.map((task) => figure(task, "", memoryPanel(arms, task)))}</div></section>
 <section><h2>Quality against time</h2>
-<p>Seconds to fit one user and answer the test items, from tokens and rates of the serial timing pass.</p>
+<p>Seconds to fit one user and answer the test items with that user's programs alone, from tokens and the rates of the timing pass.
+Horizontal bars: quartiles of its turns.</p>
 <div class="panels">${tasks.map((task) => figure(task, "", timePanel(arms, task)))}</div></section>
 ${
   personal.length > 0 &&

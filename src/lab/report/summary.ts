@@ -24,12 +24,13 @@ const PLANTED =
 
 /** All verdicts, tasks, alarms and warnings, as a terminal shows them. No line is longer than 100 columns. */
 export function summaryText(study: Study, verdicts: Verdicts, check?: SelfCheck): string {
-  const { alarms, warnings } = verdicts;
+  const { alarms, timeAlarm, warnings } = verdicts;
   return [
     heading(study, verdicts),
     ...alarms.map((alarm) =>
       wrap(`ALARM ${alarm.name}: ${alarm.message} (${whole(alarm.rows)} rows; verdicts withheld)`),
     ),
+    ...(timeAlarm ? [wrap(`ALARM times: ${timeAlarm}; no verdict rests on them`)] : []),
     ...warnings.map((warning) => wrap(`warning: ${warning}`)),
     guidelineTable(verdicts.guidelines),
     wrap(`* ${PLANTED}`),
@@ -144,12 +145,13 @@ function wrap(text: string): string {
 
 /** The same verdicts as Markdown tables. */
 export function summaryMarkdown(study: Study, verdicts: Verdicts): string {
-  const { arms, guidelines, alarms, warnings, personal } = verdicts;
+  const { arms, guidelines, alarms, timeAlarm, warnings, personal } = verdicts;
   const users = Math.max(0, ...arms.map((arm) => arm.test.size));
   const row = (...cells: string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return [
     `**${study.name}**: ${users} users × ${study.items_per_user} items, ${arms.length} cells`,
     ...alarms.map((alarm) => `\n**Alarm: ${alarm.name}.** ${alarm.message}`),
+    ...(timeAlarm ? [`\n**Alarm: times.** ${timeAlarm}; no verdict rests on them.`] : []),
     ...warnings.map((warning) => `\n**Warning:** ${warning}`),
     "",
     row("Guideline", "generated users¹", "real users"),

@@ -52,7 +52,7 @@ export function duration(seconds: number): string {
 const SECONDS = { ms: 1e-3, s: 1, min: 60, h: 3600 };
 
 /** "1.4 [1.3, 1.6] s": a duration with its spread, all three in the first one's unit. */
-export function durationWithin(seconds: number, [low, high]: Interval): string {
+export function durationWithin(seconds: number, [low, high]: readonly [number, number]): string {
   const unit = duration(seconds).split(" ")[1] as keyof typeof SECONDS;
   const [middle, from, to] = [seconds, low, high].map((value) =>
     number(value / SECONDS[unit], unit === "ms" ? 0 : 1),

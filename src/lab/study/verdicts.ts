@@ -3,8 +3,8 @@ import { random } from "../../engine/random.ts";
 import { admit, type TaskState } from "./admission.ts";
 import { type Alarm, findAlarms } from "./alarms.ts";
 import { type Arm, type BayesBound, bayesOf, gatherArms } from "./arms.ts";
-import { expand } from "./cells.ts";
 import { timeAlarm } from "./busy.ts";
+import { expand } from "./cells.ts";
 import { historySizes, measure, type Pair, type Sample } from "./contrasts.ts";
 import {
   againstBaselines,
