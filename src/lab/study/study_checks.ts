@@ -1,7 +1,8 @@
 /** What a schema cannot say of a study file: names that exist, needs of methods, contrasts that mean one cell a side. */
 import fs from "node:fs";
 import path from "node:path";
-import { systemWords } from "../../errors.ts";
+import { InputError, systemWords } from "../../errors.ts";
+import { modelPathOf } from "../../llm/files/cached_models.ts";
 import { BASELINES } from "../tasks/baselines.ts";
 import { differences, expand, matching } from "./cells.ts";
 import type { Complaints } from "./complaints.ts";
@@ -116,19 +117,24 @@ export function dataOf({ tasks: given }: Pick<Study, "tasks">, tasks: TaskList):
 /** Models and data are there and can be read; what is in them is seen when they are opened. */
 export function checkFiles(complaints: Complaints, input: unknown, directory: string): void {
   const { models, tasks } = mapOf(input);
-  const check = (file: unknown, place: readonly PropertyKey[]) => {
+  const check = (file: unknown, place: readonly PropertyKey[], pathOf: (file: string) => string) => {
     if (typeof file !== "string") return;
-    const whole = path.resolve(directory, file);
+    let whole = file;
     try {
+      whole = pathOf(file);
       fs.closeSync(fs.openSync(whole, "r"));
       if (fs.statSync(whole).isDirectory()) complaints.add(place, `${whole}: is a directory, not a file`);
     } catch (error) {
-      complaints.add(place, `${whole}: cannot be read: ${systemWords(error)}`);
+      const message = error instanceof InputError ? error.message : undefined;
+      complaints.add(place, message ?? `${whole}: cannot be read: ${systemWords(error)}`);
     }
   };
-  for (const [name, file] of Object.entries(mapOf(models))) check(file, ["models", name]);
+  const beside = (file: string) => path.resolve(directory, file);
+  // A model may also go by its name in the cache.
+  const named = (file: string) => modelPathOf(file, directory);
+  for (const [name, file] of Object.entries(mapOf(models))) check(file, ["models", name], named);
   for (const [name, task] of Object.entries(mapOf(tasks)))
-    for (const kind of ["questions", "outputs"]) check(mapOf(task)[kind], ["tasks", name, kind]);
+    for (const kind of ["questions", "outputs"]) check(mapOf(task)[kind], ["tasks", name, kind], beside);
 }
 
 const crossedSchema = studySchema.pick({ models: true, tasks: true, grid: true, seeds: true });
