@@ -6,6 +6,7 @@ import type { CacheType } from "../engine/dtypes/cache.ts";
 import { formatBytes } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
 import type { LanguageModel } from "../llm/language_model.ts";
+import { peakResident } from "../llm/memory/peak.ts";
 import type { WeightType } from "../llm/models/load.ts";
 import { shared } from "./arguments.ts";
 import { type Input, openInput } from "./chat/input.ts";
@@ -133,9 +134,9 @@ async function say(session: Session, line: string): Promise<void> {
   }
 }
 
-function greet({ file, memory, context }: LanguageModel): void {
+function greet({ file, process: { total }, context }: LanguageModel): void {
   const name = file.gguf.metadata.string("general.name", file.path);
-  const text = `${name}, ${formatBytes(memory.total)}, ${context} tokens of context; /help lists commands`;
+  const text = `${name}, ${formatBytes(total)}, ${context} tokens of context; /help lists commands`;
   process.stderr.write(`${styled("dim", text, process.stderr)}\n`);
 }
 
@@ -147,5 +148,6 @@ function report({ lm, settings, messages, turns }: Session, { type, threads, cac
     messages,
     turns,
     memory: lm.memory,
+    process: { ...lm.process, measured_peak: peakResident() },
   };
 }

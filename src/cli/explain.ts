@@ -116,6 +116,7 @@ function report(subject: Subject, options: Options, timed: readonly TimedPhase[]
     config: { ...file.config, parameters: parameterCount(file.config) },
     weights: weightGroups(subject),
     memory: program.memory,
+    process: subject.process,
     caches: cacheGroups(graph),
     plan: { name: plan.name, ...lengthsOf(plan), ranges: plan.ranges },
     work: phaseWorks(subject),

@@ -6,6 +6,7 @@ import { formatBytes } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
 import type { FinishReason, LanguageModel, Usage } from "../llm/language_model.ts";
 import type { TokenLogprobs } from "../llm/logprobs.ts";
+import { peakResident } from "../llm/memory/peak.ts";
 import type { ModelFile } from "../llm/model_file.ts";
 import type { WeightType } from "../llm/models/load.ts";
 import { TextStream } from "../llm/tokenizer/text_stream.ts";
@@ -157,7 +158,7 @@ function summary(lm: LanguageModel, { prompt, made, finish, usage }: Outcome): s
   const { load_s, time_to_first_token_s: first, prefill_tokens_per_s, decode_tokens_per_s } = usage;
   return [
     "",
-    `load ${duration(load_s)}, first token after ${duration(first)} (cold ${duration(load_s + first)}), memory ${formatBytes(lm.memory.total)}`,
+    `load ${duration(load_s)}, first token after ${duration(first)} (cold ${duration(load_s + first)}), memory ${formatBytes(lm.process.total)} (plan ${formatBytes(lm.memory.total)})`,
     `prompt ${grouped(prompt.length)} tokens at ${figures(prefill_tokens_per_s)} tok/s, ` +
       `generated ${grouped(made.length)} at ${figures(decode_tokens_per_s)} tok/s (${ENDS[finish]})`,
   ].join("\n");
@@ -188,5 +189,6 @@ function report(lm: LanguageModel, options: Options, outcome: Outcome) {
       e2e_latency_s: latency,
     },
     memory: lm.memory,
+    process: { ...lm.process, measured_peak: peakResident() },
   };
 }

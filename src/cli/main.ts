@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 /** The command line: one file a command. Errors of the user exit with 1, of the command line with 2. */
 import { Command } from "commander";
+import { keepHeapSmall } from "../engine/host/heap.ts";
 import { packageVersion } from "../version.ts";
 import { EXIT, fail } from "./failure.ts";
 
 interface Entry {
   readonly name: string;
+  /** Runs one model and makes little besides. */
+  readonly lean?: boolean;
   readonly summary: string;
   /** Only what is asked for is loaded: a study brings plots and statistics along, for which nobody else should wait. */
   load(): Promise<Command>;
@@ -24,21 +27,25 @@ const entries: readonly Entry[] = [
   },
   {
     name: "generate",
+    lean: true,
     summary: "continue a text",
     load: async () => (await import("./generate.ts")).generateCommand(),
   },
   {
     name: "chat",
+    lean: true,
     summary: "talk with a model",
     load: async () => (await import("./chat.ts")).chatCommand(),
   },
   {
     name: "explain",
+    lean: true,
     summary: "what a model needs and does: memory, plan, time by instruction",
     load: async () => (await import("./explain.ts")).explainCommand(),
   },
   {
     name: "perplexity",
+    lean: true,
     summary: "how well a model predicts a text",
     load: async () => (await import("./perplexity.ts")).perplexityCommand(),
   },
@@ -70,6 +77,7 @@ const program = new Command("edgewise")
     "\nErrors of yours exit with 1 (of the command line: 2) and say what to do.\nSizes are written 512MiB or 2GiB.",
   );
 
+if (entries.some(({ name, lean }) => lean && process.argv[2] === name)) keepHeapSmall();
 for (const { name, summary, load } of entries) {
   const command = process.argv.includes(name) ? await load() : new Command(name);
   program.addCommand(command.summary(summary));

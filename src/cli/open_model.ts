@@ -1,6 +1,9 @@
 /** A model for commands that generate: opened, checked against the memory limit, loaded. */
+import { collectGarbage } from "../engine/host/heap.ts";
 import { compileGeneration, type GenerationSetup, Generator } from "../llm/generate.ts";
 import { LanguageModel } from "../llm/language_model.ts";
+import { memoryLimitOf } from "../llm/memory/limit.ts";
+import { processMemory } from "../llm/memory/process_memory.ts";
 import { type ModelFile, openModel } from "../llm/model_file.ts";
 import { Tokenizer } from "../llm/tokenizer/tokenizer.ts";
 import { compileWithin, type Sizes } from "./remedy.ts";
@@ -18,11 +21,18 @@ export async function openLanguageModel(path: string, needs: Needs): Promise<Lan
   try {
     const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
     const sizes = sizesOf(file, tokenizer);
-    compileWithin(memoryLimit, sizes, (smaller, limit) =>
-      compileGeneration(file, { ...setup, ...smaller, memoryLimit: limit }),
+    const program = compileWithin(memoryLimitOf(memoryLimit), sizes, { header: file.gguf }, (smaller) =>
+      compileGeneration(file, { ...setup, ...smaller }),
     );
-    const generator = await Generator.open(file, { ...setup, ...sizes });
-    return new LanguageModel(file, tokenizer, generator, (performance.now() - began) / 1e3);
+    const process = processMemory(program, { header: file.gguf });
+    // The tokenizer has them, and the weights need the room.
+    file.gguf.metadata.forgetArrays("tokenizer.ggml.");
+    collectGarbage();
+    const generator = await Generator.open(file, { ...setup, ...sizes }, program);
+    return new LanguageModel(file, tokenizer, generator, {
+      load: (performance.now() - began) / 1e3,
+      process,
+    });
   } catch (error) {
     await file.source.close();
     throw error;

@@ -1,8 +1,12 @@
 /** `edgewise perplexity`: how well a model predicts a text. */
 import { readFile } from "node:fs/promises";
 import { Command, Option } from "commander";
-import { formatBytes, type Program } from "../engine/plan/program.ts";
+import { collectGarbage } from "../engine/host/heap.ts";
+import { formatBytes } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
+import { memoryLimitOf } from "../llm/memory/limit.ts";
+import { peakResident } from "../llm/memory/peak.ts";
+import { type ProcessMemory, processMemory } from "../llm/memory/process_memory.ts";
 import { type ModelFile, openModel } from "../llm/model_file.ts";
 import { loadWeights, type WeightType, weightDtypes } from "../llm/models/load.ts";
 import { type Likelihood, likelihoodOf } from "../llm/perplexity.ts";
@@ -94,6 +98,7 @@ interface Measured extends Likelihood {
   readonly stride: number;
   readonly seconds: number;
   readonly memory: number;
+  readonly process: ProcessMemory;
 }
 
 async function measure(
@@ -118,9 +123,13 @@ async function measure(
     threads: options.threads,
   });
   const sizes = { type: options.type, context: window, rows: options.nBatch };
-  const compile = (smaller: Sizes, memoryLimit?: number): Program =>
-    compileScoring({ ...setup(smaller), memoryLimit });
-  const { memory } = compileWithin(options.memoryLimit, sizes, compile);
+  const limit = memoryLimitOf(options.memoryLimit);
+  const program = compileWithin(limit, sizes, { header: file.gguf }, (smaller) =>
+    compileScoring(setup(smaller)),
+  );
+  const process = processMemory(program, { header: file.gguf });
+  file.gguf.metadata.forgetArrays("tokenizer.ggml.");
+  collectGarbage();
   const scorer = await Scorer.open(setup(sizes));
   const progress = progressBar("perplexity", tokens.length - 1);
   try {
@@ -130,7 +139,7 @@ async function measure(
     const settings = { window, stride, signal, onProgress };
     const likelihood = await likelihoodOf(scorer, tokens, tokenizer.bos, settings);
     const seconds = (performance.now() - began) / 1e3;
-    return { ...likelihood, window, stride, seconds, memory: memory.total };
+    return { ...likelihood, window, stride, seconds, memory: program.memory.total, process };
   } finally {
     progress.stop();
     await scorer.close();
@@ -143,7 +152,7 @@ function report(
   { model, type, threads, bos = false }: Options,
   measured: Measured,
 ) {
-  const { nats, tokens, window, stride, seconds, memory } = measured;
+  const { nats, tokens, window, stride, seconds, memory, process } = measured;
   return {
     model,
     file,
@@ -156,17 +165,18 @@ function report(
     seconds,
     tokens_per_s: tokens / seconds,
     memory,
+    process: { ...process, measured_peak: peakResident() },
   };
 }
 
 function page(rows: ReturnType<typeof report>): string {
-  const { settings, tokens, bytes, seconds, memory } = rows;
+  const { settings, tokens, bytes, seconds, process } = rows;
   return facts([
     ["perplexity", rows.perplexity.toFixed(4)],
     ["nats a token", rows.nats_per_token.toFixed(4)],
     ["bits a byte", rows.bits_per_byte.toFixed(4)],
     ["text", `${grouped(tokens)} tokens predicted, ${grouped(bytes)} bytes of them`],
     ["windows", `${settings.nCtx} tokens, ${settings.stride} of them new`],
-    ["time", `${duration(seconds)}, ${figures(tokens / seconds)} tok/s ${dim(`in ${formatBytes(memory)}`)}`],
+    ["time", `${duration(seconds)}, ${figures(tokens / seconds)} tok/s ${dim(`in ${formatBytes(process.total)}`)}`],
   ]);
 }

@@ -1,6 +1,8 @@
 /** What to change when the memory limit is too small: tried, not guessed. */
 import { formatBytes, MemoryLimitError, type Program } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
+import { checkProcess } from "../llm/memory/limit.ts";
+import { type ProcessSetup, processMemory } from "../llm/memory/process_memory.ts";
 import type { WeightType } from "../llm/models/load.ts";
 
 /** The settings that decide about memory, all of them given. */
@@ -15,20 +17,33 @@ const CONTEXT_MIN = 128;
 const SMALLER_TYPES: readonly WeightType[] = ["q8_0", "q4_0"];
 
 /**
- * The program of these sizes. Over the limit it raises an InputError with every part of memory and the first smaller setting that fits.
- * Nothing is allocated either way.
+ * The program of these sizes. Where its process would need more than the limit (undefined: there is none) it raises an InputError with every
+ * part of memory and the first smaller setting that fits. Nothing is allocated either way.
  */
 export function compileWithin(
   limit: number | undefined,
   sizes: Sizes,
-  compile: (sizes: Sizes, memoryLimit?: number) => Program,
+  process: ProcessSetup,
+  compile: (sizes: Sizes) => Program,
 ): Program {
   try {
-    return compile(sizes, limit);
+    const program = compile(sizes);
+    checkProcess(program, limit, process);
+    return program;
   } catch (error) {
     if (!(error instanceof MemoryLimitError)) throw error;
-    const total = (smaller: Sizes) => totalOf(() => compile(smaller));
+    const total = (smaller: Sizes) => processTotal(() => compile(smaller), process);
     throw new InputError(`${error.message}; ${remedy(sizes, error.limit, total)}`);
+  }
+}
+
+/** Bytes of the process that runs a program; of one that no memory can hold those of the program alone. */
+export function processTotal(compile: () => Program, process: ProcessSetup): number {
+  try {
+    return processMemory(compile(), process).total;
+  } catch (error) {
+    if (error instanceof MemoryLimitError) return error.total;
+    throw error;
   }
 }
 
@@ -66,13 +81,4 @@ function optionsOf(smaller: Sizes, sizes: Sizes): string {
   ]
     .flat()
     .join(" ");
-}
-
-function totalOf(compile: () => Program): number {
-  try {
-    return compile().memory.total;
-  } catch (error) {
-    if (error instanceof MemoryLimitError) return error.memory.total;
-    throw error;
-  }
 }

@@ -6,6 +6,7 @@ import { planError } from "../engine/host/errors.ts";
 import { compile, type Program } from "../engine/plan/program.ts";
 import { InputError } from "../errors.ts";
 import { CachedTokens } from "./cached_tokens.ts";
+import { checkProcess, memoryLimitOf } from "./memory/limit.ts";
 import type { ModelFile } from "./model_file.ts";
 import { layerCaches } from "./models/caches.ts";
 import { type Activations, generateGraph } from "./models/graphs.ts";
@@ -23,7 +24,10 @@ export interface GenerationSetup {
   readonly rows?: number;
   readonly threads?: number;
   readonly inProcess?: boolean;
-  /** In bytes; a program that needs more is refused before anything is allocated. */
+  /**
+   * In bytes, of the whole process (processMemory); what needs more is refused before anything is allocated. Default for what is opened: the
+   * limit of the control group, where there is one.
+   */
   readonly memoryLimit?: number;
   /** Also scores texts, so many at once: each has a KV cache of its own. Default: it only generates. */
   readonly scoring?: { readonly sequences: number };
@@ -56,17 +60,19 @@ const DEFAULT_ROWS = 128;
 
 /** The program that generates with this model, everything placed and nothing allocated. */
 export function compileGeneration(file: ModelFile, setup: GenerationSetup = {}): Program {
-  const { type = "file", threads = 1, memoryLimit, context = file.config.context } = setup;
+  const { type = "file", threads = 1, memoryLimit, inProcess, context = file.config.context } = setup;
   const rows = Math.min(setup.rows ?? DEFAULT_ROWS, context);
   const spec = { config: file.config, dtype: weightDtypes(file.gguf, type), activations: setup.activations };
   const sequences = setup.scoring?.sequences ?? 1;
   const outputs = setup.scoring ? outputsFor(file.config.vocabulary) : 1;
   const { cacheType } = setup;
   const score = setup.scoring !== undefined;
-  return compile(
+  const program = compile(
     { generate: generateGraph(spec, { context, caches: sequences, rows, cacheType, score }) },
-    { slots: { rows, sequences, outputs }, threads, memoryLimit, arenaBytes: STAGING_BYTES },
+    { slots: { rows, sequences, outputs }, threads, arenaBytes: STAGING_BYTES },
   );
+  checkProcess(program, memoryLimit, { header: file.gguf, inProcess });
+  return program;
 }
 
 /** Rows whose logits exist at once while texts are scored: 4 MiB of them. */
@@ -90,8 +96,9 @@ export class Generator {
     this.caches = Array.from({ length: program.slots.sequences }, () => new CachedTokens(layers));
   }
 
-  static async open(file: ModelFile, setup: GenerationSetup = {}): Promise<Generator> {
-    const program = compileGeneration(file, setup);
+  /** `program`: where it was compiled already, with the same setup. */
+  static async open(file: ModelFile, setup: GenerationSetup = {}, program?: Program): Promise<Generator> {
+    program ??= compileGeneration(file, { ...setup, memoryLimit: memoryLimitOf(setup.memoryLimit) });
     const engine = await Engine.open(program, { inProcess: setup.inProcess });
     await loadWeights(engine, file.config, file.gguf);
     const generator = new Generator(engine);

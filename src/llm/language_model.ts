@@ -13,6 +13,7 @@ import { Answer, type FinishReason, type Piece } from "./answer.ts";
 import { Chat } from "./chat/completions.ts";
 import { type GenerationSetup, Generator } from "./generate.ts";
 import { checkOptions, type GenerateOptions } from "./generate_options.ts";
+import { type ProcessMemory, processMemory } from "./memory/process_memory.ts";
 import { type ModelFile, openModel } from "./model_file.ts";
 import { scoreTexts, type TextScore } from "./score_texts.ts";
 import { Tokenizer } from "./tokenizer/tokenizer.ts";
@@ -38,7 +39,7 @@ const DEFAULT_CONTEXT = 4096;
 
 /**
  * Opens a GGUF model and reads its weights. Rejects with InputError where the file or an option is wrong, and with MemoryLimitError, before
- * anything is allocated, where the program needs more than `memoryLimit` bytes.
+ * anything is allocated, where the process needs more than `memoryLimit` bytes (default: than its control group allows).
  */
 export async function load(path: string, options: LoadOptions = {}): Promise<LanguageModel> {
   const began = performance.now();
@@ -49,7 +50,12 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Lan
     const context = options.context ?? Math.min(file.config.context, DEFAULT_CONTEXT);
     const scoring = options.scoring === false ? undefined : (options.scoring ?? { sequences: 1 });
     const generator = await Generator.open(watched(file, options), { ...options, context, scoring });
-    return new LanguageModel(file, tokenizer, generator, (performance.now() - began) / 1e3);
+    const { program } = generator.engine;
+    const process = processMemory(program, { header: file.gguf, inProcess: options.inProcess });
+    return new LanguageModel(file, tokenizer, generator, {
+      load: (performance.now() - began) / 1e3,
+      process,
+    });
   } catch (error) {
     await file.source.close();
     throw error;
@@ -74,6 +80,8 @@ function watched(file: ModelFile, { signal, onProgress }: LoadOptions): ModelFil
 export class LanguageModel {
   readonly file: ModelFile;
   readonly tokenizer: Tokenizer;
+  /** What a process needs that has this model and nothing else, part by part; its `wasm` is `memory.total`. */
+  readonly process: ProcessMemory;
   readonly #generator: Generator;
   readonly #turns = new Turns();
   readonly #disposing = new AbortController();
@@ -83,9 +91,16 @@ export class LanguageModel {
   #running: Promise<TextScore[]> = Promise.resolve([]);
   #disposed: Promise<void> | undefined;
 
-  constructor(file: ModelFile, tokenizer: Tokenizer, generator: Generator, load: number) {
+  /** `load`: seconds. */
+  constructor(
+    file: ModelFile,
+    tokenizer: Tokenizer,
+    generator: Generator,
+    { load, process }: { load: number; process: ProcessMemory },
+  ) {
     this.file = file;
     this.tokenizer = tokenizer;
+    this.process = process;
     this.#generator = generator;
     this.#load = load;
   }

@@ -1,7 +1,8 @@
 /** Which contexts fit into memories of usual sizes: compiled, not estimated. */
 import { type CacheType, cacheDtypes } from "../../engine/dtypes/cache.ts";
-import { formatBytes, MemoryLimitError } from "../../engine/plan/program.ts";
+import { formatBytes } from "../../engine/plan/program.ts";
 import { compileGeneration } from "../../llm/generate.ts";
+import { processTotal } from "../remedy.ts";
 import { grouped, table } from "../terminal.ts";
 import type { Subject } from "./subject.ts";
 
@@ -15,7 +16,7 @@ export interface Fit {
   readonly cacheType: CacheType;
   /** Longest context that fits, at most the trained one, in steps of 256; 0: not even the shortest. */
   readonly context: number;
-  /** Memory of that context, or of the shortest. */
+  /** Memory of the process with that context, or with the shortest. */
   readonly total: number;
 }
 
@@ -29,7 +30,9 @@ export function fitsOf({ file, options: { type, rows, threads } }: Subject): Fit
     const total = (context: number) => {
       const known =
         totals.get(context) ??
-        totalOf(() => compileGeneration(file, { type, rows, threads, cacheType, context }));
+        processTotal(() => compileGeneration(file, { type, rows, threads, cacheType, context }), {
+          header: file.gguf,
+        });
       totals.set(context, known);
       return known;
     };
@@ -52,15 +55,6 @@ function longest(
   }
   const context = fits ? contextOf(fits) : 0;
   return { limit, cacheType, context, total: total(context || contextOf(1)) };
-}
-
-function totalOf(compile: () => { memory: { total: number } }): number {
-  try {
-    return compile().memory.total;
-  } catch (error) {
-    if (error instanceof MemoryLimitError) return error.memory.total;
-    throw error;
-  }
 }
 
 export function fitsTable(fits: readonly Fit[]): string {

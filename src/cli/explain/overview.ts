@@ -91,7 +91,18 @@ function memory(subject: Subject): string {
     bar(bytes / total, 40),
   ]);
   rows.push(["total", grouped(total), formatBytes(total), `${total / PAGE_BYTES} pages of 64 KiB`]);
-  return `${table(["part", ">bytes", ">", ""], rows)}${arenaNote(subject)}${cacheTable(subject)}`;
+  return `${table(["part", ">bytes", ">", ""], rows)}${arenaNote(subject)}${cacheTable(subject)}${processTable(subject)}`;
+}
+
+/** What the process takes that runs it; the plan alone is exact. */
+function processTable({ process: { wasm, total, ...beside } }: Subject): string {
+  const rows = Object.entries({ "plan, exact": wasm, ...beside, total }).map(([name, bytes]) => [
+    name,
+    grouped(bytes),
+    formatBytes(bytes),
+    bar(bytes / total, 40),
+  ]);
+  return `\n\n${table(["process, predicted", ">bytes", ">", ""], rows)}`;
 }
 
 /** What of the state is keys and values, where there are caches. */

@@ -8,6 +8,7 @@ import type { RunSizes } from "../../engine/plan/explain.ts";
 import type { CompiledPlan, Program } from "../../engine/plan/program.ts";
 import { writeBatch } from "../../llm/batch.ts";
 import { compileGeneration } from "../../llm/generate.ts";
+import { type ProcessMemory, processMemory } from "../../llm/memory/process_memory.ts";
 import type { ModelFile } from "../../llm/model_file.ts";
 import { roles } from "../../llm/models/config.ts";
 import type { ModelSpec } from "../../llm/models/graphs.ts";
@@ -48,6 +49,8 @@ export interface Subject {
   readonly file: ModelFile;
   readonly options: SubjectOptions;
   readonly program: Program;
+  /** What the process needs that runs it. */
+  readonly process: ProcessMemory;
   readonly plan: CompiledPlan;
   /** The graph that became the plan. */
   readonly graph: Graph;
@@ -59,20 +62,28 @@ const SEQUENCES = 8;
 
 /** Compiles, within the memory limit; allocates nothing. */
 export function subjectOf(file: ModelFile, options: SubjectOptions): Subject {
-  const program = compileWithin(options.memoryLimit, options, (sizes, memoryLimit) =>
-    compileFor(file, { ...options, ...sizes, memoryLimit }),
+  const process = { header: file.gguf };
+  const program = compileWithin(options.memoryLimit, options, process, (sizes) =>
+    compileFor(file, { ...options, ...sizes }),
   );
   const plan = program.plans.get(options.mode)!;
   const { graph } = plan.lowered.calls[0].node;
-  return { file, options, program, plan, graph, phases: phasesOf[options.mode](options, program) };
+  return {
+    file,
+    options,
+    program,
+    process: processMemory(program, process),
+    plan,
+    graph,
+    phases: phasesOf[options.mode](options, program),
+  };
 }
 
 function compileFor(file: ModelFile, options: SubjectOptions & Sizes): Program {
-  const { mode, type, cacheType, context, rows, threads, memoryLimit, rank } = options;
-  if (mode === "generate")
-    return compileGeneration(file, { type, cacheType, context, rows, threads, memoryLimit });
+  const { mode, type, cacheType, context, rows, threads, rank } = options;
+  if (mode === "generate") return compileGeneration(file, { type, cacheType, context, rows, threads });
   const base: ModelSpec = { config: file.config, dtype: weightDtypes(file.gguf, type) };
-  const common = { context, rows: Math.min(rows, context), sequences: SEQUENCES, threads, memoryLimit };
+  const common = { context, rows: Math.min(rows, context), sequences: SEQUENCES, threads };
   if (mode === "score") return compileScoring({ model: base, ...common });
   const model = rank ? { ...base, bank: { rank, roles, adapters: 1 } } : base;
   const training = { ...defaultAdamW, context, maxNorm: 1, full: rank === 0 };

@@ -86,14 +86,25 @@ const RECORD_BYTES = 144;
 export class MemoryLimitError extends Error {
   readonly memory: MemoryParts;
   readonly limit: number;
-  constructor(memory: MemoryParts, limit: number) {
-    const parts = (["constants", "state", "arena", "scratch", "io", "plans"] as const)
-      .map((name) => `${name} ${formatBytes(memory[name])}`)
-      .join(", ");
-    super(`plan: needs ${formatBytes(memory.total)} (${parts}) but the limit is ${formatBytes(limit)}`);
+  /** With what the process needs besides. */
+  readonly total: number;
+
+  /** `beside`: bytes of the process by part, where the limit is that of the process. */
+  constructor(memory: MemoryParts, limit: number, beside: Readonly<Record<string, number>> = {}) {
+    const plan = listed(memory, ["constants", "state", "arena", "scratch", "io", "plans"]);
+    const total = memory.total + Object.values(beside).reduce((a, b) => a + b, 0);
+    const needs = Object.keys(beside).length
+      ? `process: needs ${formatBytes(total)} (plan ${formatBytes(memory.total)}: ${plan}; beside it ${listed(beside, Object.keys(beside))})`
+      : `plan: needs ${formatBytes(total)} (${plan})`;
+    super(`${needs} but the limit is ${formatBytes(limit)}`);
     this.memory = memory;
     this.limit = limit;
+    this.total = total;
   }
+}
+
+function listed<T extends string>(parts: Readonly<Record<T, number>>, names: readonly T[]): string {
+  return names.map((name) => `${name} ${formatBytes(parts[name])}`).join(", ");
 }
 
 export function formatBytes(bytes: number): string {

@@ -1,10 +1,9 @@
 /** `lm.chat.completions.create(...)`: the shapes of OpenAI's chat completions, made by a model on this machine. */
-import { randomUUID } from "node:crypto";
 import type { FinishReason, LanguageModel, Piece, Usage } from "../language_model.ts";
 import type { TokenLogprob, TokenLogprobs } from "../logprobs.ts";
 import { type Answer, PromptWriter } from "./prompt.ts";
 import { type ChatRequest, type CheckedRequest, checkRequest } from "./request.ts";
-import { ChatTemplate, type Message, templateOf } from "./template.ts";
+import type { ChatTemplate, Message } from "./template.ts";
 
 export interface ChatUsage {
   readonly prompt_tokens: number;
@@ -82,7 +81,8 @@ export class Chat {
     const { file, tokenizer } = this.lm;
     const before = this.template;
     this.writer = undefined;
-    this.template = Promise.resolve().then(() =>
+    // Only who talks needs the sandbox of templates.
+    this.template = import("./template.ts").then(({ ChatTemplate, templateOf }) =>
       ChatTemplate.open(templateOf(file.gguf.metadata, tokenizer, choice), tokenizer),
     );
     const template = await this.template;
@@ -104,7 +104,7 @@ export class Chat {
     const prompt = await this.tokens(checked.messages);
     const pieces = this.remembering(this.lm.generate(prompt, checked.options));
     const model = request.model ?? this.lm.file.gguf.metadata.string("general.name", "edgewise");
-    const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1e3), model };
+    const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1e3), model };
     return request.stream ? this.chunks(head, pieces, checked) : this.whole(head, pieces, checked);
   }
 

@@ -77,7 +77,7 @@ async function readHeader(source: FileSource): Promise<GgufHeader> {
   await checkMagic(source);
   const { version, tensorCount, pairCount } = await reader.step(() => readCounts(reader));
   const metadata = new Metadata(source.name);
-  for (let i = 0; i < pairCount; i++) await reader.step(() => readPair(reader, i, metadata));
+  for (let i = 0; i < pairCount; i++) await readPair(reader, i, metadata);
   refuseParts(source.name, metadata);
   const alignment = readAlignment(reader, metadata);
   const tensors = new Map<string, TensorInfo>();
@@ -114,12 +114,12 @@ function readCounts(reader: Reader) {
   return { version, tensorCount, pairCount };
 }
 
-function readPair(reader: Reader, index: number, metadata: Metadata): void {
+async function readPair(reader: Reader, index: number, metadata: Metadata): Promise<void> {
   reader.at(`key ${index} of metadata`);
-  const key = reader.string();
+  const key = await reader.step(() => reader.string());
   reader.at(`metadata ${JSON.stringify(key)}`);
   if (metadata.has(key)) throw reader.error("occurs twice");
-  const value = reader.value();
+  const value = await reader.value();
   if (value instanceof StringList) metadata.setStrings(key, value);
   else metadata.entries.set(key, value);
 }

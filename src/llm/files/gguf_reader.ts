@@ -37,6 +37,11 @@ class NeedMoreBytes extends Error {
   }
 }
 
+interface ArrayHead {
+  readonly of: ValueType;
+  readonly count: number;
+}
+
 /**
  * Little-endian values from the beginning of a file, through a window that moves and grows. Every length is compared with what is left of
  * the file before it is used.
@@ -46,7 +51,9 @@ export class Reader {
   position = 0;
   readonly fileSize: number;
   readonly #source: FileSource;
+  /** The window, and the memory that it is read into again and again. */
   #bytes: Uint8Array = new Uint8Array(0);
+  #buffer: Uint8Array = new Uint8Array(WINDOW);
   #view = new DataView(this.#bytes.buffer);
   /** Where the window starts in the file. */
   #start = 0;
@@ -75,9 +82,10 @@ export class Reader {
     const had = this.position === this.#start ? this.#bytes.length : 0;
     const wanted = Math.max(WINDOW, 2 * had, Math.min(until - this.position, Math.max(HONEST, GROWTH * had)));
     const length = Math.min(wanted, this.#end - this.position);
-    this.#bytes = new Uint8Array(0);
     this.#start = this.position;
-    this.#bytes = await this.#source.read(this.position, length);
+    this.#bytes = this.#bytes.subarray(0, 0);
+    if (this.#buffer.length < length) this.#buffer = new Uint8Array(length);
+    this.#bytes = await this.#source.read(this.position, length, this.#buffer);
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, length);
   }
 
@@ -98,10 +106,16 @@ export class Reader {
   /** Moves over `bytes` and returns where they start in the window. */
   take(bytes: number): number {
     const start = this.position;
-    if (start + bytes > this.#end) throw this.#tooLong(bytes);
-    if (start + bytes > this.#start + this.#bytes.length) throw new NeedMoreBytes(start + bytes);
-    this.position = start + bytes;
-    return start - this.#start;
+    this.#skip(bytes);
+    if (start >= this.#start && start + bytes <= this.#start + this.#bytes.length) return start - this.#start;
+    this.position = start;
+    throw new NeedMoreBytes(start + bytes);
+  }
+
+  /** Moves over `bytes`, whether or not they are in the window. */
+  #skip(bytes: number): void {
+    if (this.position + bytes > this.#end) throw this.#tooLong(bytes);
+    this.position += bytes;
   }
 
   #tooLong(bytes: number | bigint): InputError {
@@ -140,10 +154,17 @@ export class Reader {
     }
   }
 
-  /** A value with its type; an array of strings is a StringList. */
-  value(): MetadataValue | StringList {
-    const type = this.#type();
-    return type === "array" ? this.#array(1) : { type, value: this.#scalar(type) };
+  /** A value with its type; an array of strings is a StringList. Long arrays go straight to where they stay. */
+  async value(): Promise<MetadataValue | StringList> {
+    const head = await this.step(() => {
+      const type = this.#type();
+      return type === "array" ? this.#arrayHead() : { type, value: this.#scalar(type) };
+    });
+    if ("value" in head) return head;
+    const { of, count } = head;
+    if (of === "string") return this.#strings(count);
+    if (isNumberType(of)) return { type: "array", of, value: await this.#numbers(of, count) };
+    return this.step(() => this.#array(1, head));
   }
 
   #type(): ValueType {
@@ -154,20 +175,24 @@ export class Reader {
     return type;
   }
 
-  #array(depth: number): MetadataValue | StringList {
-    if (depth > NESTING_MAX) throw this.error(`nests arrays more than ${NESTING_MAX} deep`);
+  #arrayHead(): ArrayHead {
     const of = this.#type();
     const most = of === "array" || of === "bool" ? LISTS_MAX : undefined;
-    const count = this.count(`values of type ${of}`, valueBytes(of), most);
-    if (isNumberType(of)) return { type: "array", of, value: this.#numbers(of, count) };
-    if (of === "string") return this.#strings(count);
-    if (of === "bool") return { type: "array", of, value: this.#list(count, () => this.#bool()) };
-    const inner = () => {
-      const value = this.#array(depth + 1);
-      if (!(value instanceof StringList)) return value;
-      return { type: "array", of: "string", value: value.toArray() } as MetadataValue;
-    };
-    return { type: "array", of, value: this.#list(count, inner) };
+    return { of, count: this.count(`values of type ${of}`, valueBytes(of), most) };
+  }
+
+  /** An array whose bytes are all in the window, as those within arrays are. */
+  #array(depth: number, { of, count } = this.#arrayHead()): MetadataValue {
+    if (depth > NESTING_MAX) throw this.error(`nests arrays more than ${NESTING_MAX} deep`);
+    if (isNumberType(of)) return { type: "array", of, value: this.#numbersHere(of, count) };
+    const next = () => (of === "array" ? this.#array(depth + 1) : this.#scalar(of));
+    return { type: "array", of, value: this.#list(count, next) } as MetadataValue;
+  }
+
+  /** A copy: the values may stand unaligned, and the window moves on. */
+  #numbersHere(of: NumberType, count: number): ArrayLike<Scalar> {
+    const start = this.take(count * valueBytes(of));
+    return new NUMBER_ARRAYS[of](this.#bytes.slice(start, start + count * valueBytes(of)).buffer);
   }
 
   /** Grows as values arrive: an array of `count` is not made before the bytes have been seen. */
@@ -177,52 +202,63 @@ export class Reader {
     return list;
   }
 
-  /** Twice over the bytes: to see that all of them are there, then to take them. */
-  #strings(count: number): StringList {
+  /** Twice over the bytes, with the window passing over them: to see how many there are, then to take them. */
+  async #strings(count: number): Promise<StringList> {
     const first = this.position;
     let total = 0;
-    for (let i = 0; i < count; i++) {
-      try {
-        const length = this.count("bytes of a string", 1);
-        this.take(length);
-        total += length;
-      } catch (error) {
-        if (!(error instanceof NeedMoreBytes)) throw error;
-        // What the strings so far take tells about how many bytes all of them will.
-        const mean = (this.position - first) / Math.max(1, i);
-        throw new NeedMoreBytes(Math.max(error.until, first + 1.1 * mean * count));
-      }
-    }
-    const list = this.#copyStrings(first - this.#start, count, total);
+    await this.#each(count, () => {
+      const length = this.count("bytes of a string", 1);
+      this.#skip(length);
+      total += length;
+    });
+    this.position = first;
+    const bytes = new Uint8Array(total);
+    const ends = new Uint32Array(count);
+    let to = 0;
+    await this.#each(count, (i) => {
+      const length = this.count("bytes of a string", 1);
+      let from = this.take(length);
+      for (const end = to + length; to < end; ) bytes[to++] = this.#bytes[from++];
+      ends[i] = to;
+    });
+    const list = new StringList(bytes, ends);
     const invalid = list.firstInvalid();
     if (invalid >= 0) throw this.error(`string ${invalid} is not UTF-8`);
     return list;
   }
 
-  #copyStrings(first: number, count: number, total: number): StringList {
-    const bytes = new Uint8Array(total);
-    const ends = new Uint32Array(count);
-    let [from, to] = [first, 0];
-    for (let i = 0; i < count; i++) {
-      const end = to + this.#view.getUint32(from, true);
-      from += 8;
-      while (to < end) bytes[to++] = this.#bytes[from++];
-      ends[i] = end;
+  /** Calls `read` so often; one that the window is too short for is called again. */
+  async #each(count: number, read: (i: number) => void): Promise<void> {
+    for (let i = 0; i < count; ) {
+      i = await this.step(() => {
+        for (let next = i; ; next++) {
+          const start = this.position;
+          if (next === count) return next;
+          try {
+            read(next);
+          } catch (error) {
+            if (!(error instanceof NeedMoreBytes) || next === i) throw error;
+            this.position = start;
+            return next;
+          }
+        }
+      });
     }
-    return new StringList(bytes, ends);
   }
 
-  #numbers(of: NumberType, count: number): ArrayLike<Scalar> {
-    const start = this.take(count * valueBytes(of));
-    // A copy: the values may stand unaligned, and must not hold the window.
-    const copy = this.#bytes.slice(start, start + count * valueBytes(of)).buffer;
-    return new NUMBER_ARRAYS[of](copy);
+  async #numbers(of: NumberType, count: number): Promise<ArrayLike<Scalar>> {
+    const values = new NUMBER_ARRAYS[of](count);
+    const bytes = new Uint8Array(values.buffer);
+    const read = await this.#source.read(this.position, bytes.length, bytes);
+    if (read.buffer !== bytes.buffer) bytes.set(read);
+    this.#skip(bytes.length);
+    return values;
   }
 
   #scalar(type: Exclude<ValueType, "array">): Scalar {
     if (type === "string") return this.string();
     if (type === "bool") return this.#bool();
-    return this.#numbers(type, 1)[0];
+    return this.#numbersHere(type, 1)[0];
   }
 
   #bool(): boolean {

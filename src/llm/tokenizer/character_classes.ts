@@ -35,35 +35,29 @@ export function classTable(): Uint8Array {
 export function classify(other: number, runs: readonly (readonly [number, RegExp])[]): Uint8Array {
   const all = new Uint8Array(CLASS_BLOCK * CLASS_BLOCKS).fill(other);
   for (const plane of PLANES) {
-    const { text, codePoints } = charactersOf(plane * PLANE);
+    const text = charactersOf(plane * PLANE);
+    const pointAt = (place: number) => (plane === 0 ? place : plane * PLANE + (place >> 1));
     for (const [kind, run] of runs)
       for (const match of text.matchAll(run)) {
-        const last = codePoints[match.index + match[0].length - 1];
-        all.fill(kind, codePoints[match.index], last + 1);
+        const last = match.index + match[0].length - 1;
+        all.fill(kind, pointAt(match.index), pointAt(last) + 1);
       }
   }
   return all;
 }
 
-/** A plane as text, and the code point at each of its UTF-16 places. A lone NUL stands in the place of the surrogates, so that no run spans them. */
-function charactersOf(from: number): { text: string; codePoints: Uint32Array } {
-  const codePoints = new Uint32Array(2 * PLANE);
-  const parts: string[] = [];
-  let place = 0;
-  for (let block = from; block < from + PLANE; block += CLASS_BLOCK) {
-    if (block >= 0xd800 && block < 0xe000) {
-      if (block === 0xd800) parts.push("\0");
-      if (block === 0xd800) codePoints[place++] = 0;
-      continue;
-    }
-    const points = Array.from({ length: CLASS_BLOCK }, (_, i) => block + i);
-    parts.push(String.fromCodePoint(...points));
-    for (const point of points) {
-      codePoints[place++] = point;
-      if (from > 0) codePoints[place++] = point;
+/** A plane as text: each character at its place, in the planes above the first two places long. NUL stands for the surrogates. */
+function charactersOf(from: number): string {
+  const units = new Uint16Array(from === 0 ? PLANE : 2 * PLANE);
+  for (let i = 0; i < PLANE; i++) {
+    const point = from + i;
+    if (from === 0) units[i] = point >= 0xd800 && point < 0xe000 ? 0 : point;
+    else {
+      units[2 * i] = 0xd800 + ((point - PLANE) >> 10);
+      units[2 * i + 1] = 0xdc00 + (point & 0x3ff);
     }
   }
-  return { text: parts.join(""), codePoints };
+  return new TextDecoder("utf-16le", { ignoreBOM: true }).decode(units);
 }
 
 /** One byte per block of 256 code points, the number of its row; then the rows, 256 classes each. */
@@ -72,8 +66,12 @@ export function twoLevels(all: Uint8Array): Uint8Array {
   const index = new Uint8Array(CLASS_BLOCKS);
   const parts: Uint8Array[] = [];
   for (let block = 0; block < CLASS_BLOCKS; block++) {
-    const row = all.subarray(block * CLASS_BLOCK, (block + 1) * CLASS_BLOCK);
-    const key = String.fromCharCode(...row);
+    const row = Buffer.from(all.buffer, all.byteOffset + block * CLASS_BLOCK, CLASS_BLOCK);
+    if (block > 0 && row.equals(parts[index[block - 1]])) {
+      index[block] = index[block - 1];
+      continue;
+    }
+    const key = row.toString("latin1");
     let place = rows.get(key);
     if (place === undefined) {
       rows.set(key, (place = rows.size));

@@ -12,19 +12,20 @@ export function hashPair(left: number, right: number): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** Probes that an honest vocabulary never needs; one made to collide would take quadratic time. */
-const PROBES_MAX = 4096;
+/** Entries that are tried for one key at most: an honest vocabulary needs fewer; one made to collide would take quadratic time. */
+export const PROBES_MAX = 4096;
 
 /** Entries of a table for `count` keys: a power of two, at most half of it taken. */
 export function tableSize(count: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(1, count) * 2));
 }
 
-/** First entry from `hash` on that `ends` the search: a free one, or the one looked for; -1 where too many in a row do not. */
-export function probe(hash: number, size: number, ends: (entry: number) => boolean): number {
+/** First free entry from `hash` on of a table of `words` words each, whose last is `free` where nothing stands; -1 where too many are taken. */
+export function freeEntry(table: Uint32Array, words: number, free: number, hash: number): number {
+  const size = table.length / words;
   for (let step = 0; step < Math.min(size, PROBES_MAX); step++) {
     const entry = (hash + step) % size;
-    if (ends(entry)) return entry;
+    if (table[words * entry + words - 1] === free) return entry;
   }
   return -1;
 }

@@ -1,7 +1,8 @@
 /** Merges of byte-level BPE: `left right` in GPT-2's letters; both and what they make must be tokens. */
 import { TYPE_CONTROL, TYPE_UNKNOWN } from "../../../kernels/session/vocabulary.ts";
+import { borrow, giveBack } from "../files/borrowed.ts";
 import type { StringList } from "../files/string_list.ts";
-import { hashPair, probe, tableSize } from "./hash.ts";
+import { hashPair, PROBES_MAX, tableSize } from "./hash.ts";
 import { collide, type TextIndex } from "./text_index.ts";
 
 const SPACE = 0x20;
@@ -14,7 +15,7 @@ export function readMerges(
   refuse: (merge: number, rule: string) => Error,
 ): Uint32Array {
   const { bytes } = lines;
-  const merges = new Uint32Array(3 * lines.length);
+  const merges = new Uint32Array(borrow(12 * lines.length));
   const joined = new Uint8Array(longest(lines));
   const find = (rank: number, text: Uint8Array, start: number, end: number) => {
     const id = tokens.find(text, start, end);
@@ -60,17 +61,19 @@ function longest(lines: StringList): number {
 /** The first two merges of the same tokens. */
 export function mergeTwins(merges: Uint32Array): readonly [number, number] | undefined {
   const size = tableSize(merges.length / 3);
-  const table = new Uint32Array(size);
+  /** Rank + 1; 0: free. */
+  const table = new Uint32Array(borrow(4 * size));
   for (let rank = 0; 3 * rank < merges.length; rank++) {
-    const left = merges[3 * rank];
-    const right = merges[3 * rank + 1];
-    const entry = probe(hashPair(left, right), size, (at) => {
-      const before = 3 * (table[at] - 1);
-      return before < 0 || (merges[before] === left && merges[before + 1] === right);
-    });
-    if (entry < 0) throw collide("merges");
-    if (table[entry]) return [table[entry] - 1, rank];
+    let step = 0;
+    let entry = hashPair(merges[3 * rank], merges[3 * rank + 1]) % size;
+    for (; table[entry] !== 0; entry = (entry + 1) % size) {
+      const before = table[entry] - 1;
+      if (merges[3 * before] === merges[3 * rank] && merges[3 * before + 1] === merges[3 * rank + 1])
+        return [before, rank];
+      if (++step === PROBES_MAX) throw collide("merges");
+    }
     table[entry] = rank + 1;
   }
+  giveBack(table);
   return undefined;
 }

@@ -44,9 +44,10 @@ import {
   VOCABULARY_SPACE_PREFIX,
   VOCABULARY_VERSION,
 } from "../../../kernels/session/vocabulary.ts";
+import { borrow, giveBack } from "../files/borrowed.ts";
 import type { ByteStrings } from "../files/byte_strings.ts";
 import { classTable } from "./character_classes.ts";
-import { hashBytes, hashPair, probe, tableSize } from "./hash.ts";
+import { freeEntry, hashBytes, hashPair, tableSize } from "./hash.ts";
 import { type NormalForms, normalForms } from "./normal_forms.ts";
 import { SectionWriter } from "./section_writer.ts";
 import { collide } from "./text_index.ts";
@@ -144,14 +145,14 @@ function fillRecords(to: Uint32Array, { tokens, types, ...rest }: Vocabulary, te
     to[record + RECORD_TYPE / 4] = types[id];
     to[record + RECORD_RANK / 4] = ranks[id];
   }
+  giveBack(ranks);
 }
 
 /** Hash table of token + 1 by the bytes of the chosen tokens. */
 function fillTexts(to: Uint32Array, { tokens, has }: Chosen): void {
-  const isFree = (entry: number) => to[entry] === 0;
   for (let id = 0; id < tokens.length; id++) {
     if (!has(id)) continue;
-    const entry = probe(hashBytes(tokens.bytes, tokens.start(id), tokens.ends[id]), to.length, isFree);
+    const entry = freeEntry(to, 1, 0, hashBytes(tokens.bytes, tokens.start(id), tokens.ends[id]));
     if (entry < 0) throw collide("tokens");
     to[entry] = id + 1;
   }
@@ -161,11 +162,10 @@ function fillMerges(to: Uint32Array, merges: Uint32Array): void {
   const words = MERGE_BYTES / 4;
   const size = to.length / words;
   for (let entry = 0; entry < size; entry++) to[words * entry + 3] = NO_TOKEN;
-  const isFree = (entry: number) => to[words * entry + 3] === NO_TOKEN;
   for (let rank = 0; 3 * rank < merges.length; rank++) {
     const left = merges[3 * rank];
     const right = merges[3 * rank + 1];
-    const entry = probe(hashPair(left, right), size, isFree);
+    const entry = freeEntry(to, words, NO_TOKEN, hashPair(left, right));
     if (entry < 0) throw collide("merges");
     to[words * entry] = left;
     to[words * entry + 1] = right;
@@ -207,9 +207,11 @@ function addForms(section: SectionWriter, { forms }: NormalForms): number {
 
 /** Of each token, how many have a better score: the lowest merges first, equal scores share a rank. */
 function ranksByScore(tokens: number, { scores }: Pick<Vocabulary, "scores">): Uint32Array {
-  const ranks = new Uint32Array(tokens);
+  const ranks = new Uint32Array(borrow(4 * tokens));
   if (scores.length === 0) return ranks;
-  const sorted = new Float64Array(scores).sort();
+  const sorted = new Float64Array(borrow(8 * scores.length));
+  sorted.set(scores);
+  sorted.sort();
   for (let id = 0; id < ranks.length; id++) {
     // First place behind all that are not better.
     let low = 0;
@@ -221,5 +223,6 @@ function ranksByScore(tokens: number, { scores }: Pick<Vocabulary, "scores">): U
     }
     ranks[id] = sorted.length - low;
   }
+  giveBack(sorted);
   return ranks;
 }

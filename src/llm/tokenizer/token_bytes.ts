@@ -4,6 +4,7 @@
  * ## (BERT's own vocab.txt). Control tokens and their like are taken as they are written.
  */
 import { TYPE_BYTE, TYPE_NORMAL, TYPE_UNUSED } from "../../../kernels/session/vocabulary.ts";
+import { borrow } from "../files/borrowed.ts";
 import { ByteStrings } from "../files/byte_strings.ts";
 import type { StringList } from "../files/string_list.ts";
 import { byteOfLetter } from "./byte_letters.ts";
@@ -14,7 +15,7 @@ const SPACE = 0x20;
 const [MARK_1, MARK_2, MARK_3] = new TextEncoder().encode("\u2581");
 const HASH = 0x23;
 
-/** The bytes of all tokens; `refuse` is called, with the token and the rule, for one that is wrongly written. */
+/** The bytes of all tokens, in memory that is to be given back; `refuse` is called, with the token and the rule, for one that is wrongly written. */
 export function tokenBytes(
   model: Vocabulary["model"],
   texts: StringList,
@@ -66,8 +67,8 @@ class Writer {
     this.#texts = texts;
     this.#from = texts.bytes;
     this.#refuse = refuse;
-    this.#bytes = new Uint8Array(texts.bytes.length + spaces);
-    this.#ends = new Uint32Array(texts.length);
+    this.#bytes = new Uint8Array(borrow(texts.bytes.length + spaces));
+    this.#ends = new Uint32Array(borrow(4 * texts.length));
   }
 
   made(): ByteStrings {

@@ -22,6 +22,7 @@ import {
 } from "../../../kernels/session/vocabulary.ts";
 import { asset } from "../../engine/host/assets.ts";
 import { InputError } from "../../errors.ts";
+import { giveBack } from "../files/borrowed.ts";
 import type { Metadata } from "../files/metadata.ts";
 import { vocabularySection } from "./tables.ts";
 import { type Vocabulary, vocabularyFromGguf } from "./vocabulary.ts";
@@ -120,7 +121,10 @@ export class Tokenizer {
 
   /** From `tokenizer.ggml.*` of a GGUF file; an InputError says what does not fit together. */
   static fromGguf(metadata: Metadata): Tokenizer {
-    return new Tokenizer(vocabularyFromGguf(metadata));
+    const vocabulary = vocabularyFromGguf(metadata);
+    const tokenizer = new Tokenizer(vocabulary);
+    giveBack(vocabulary.tokens.bytes, vocabulary.tokens.ends, vocabulary.merges);
+    return tokenizer;
   }
 
   /** Ids of the tokens of a text. */

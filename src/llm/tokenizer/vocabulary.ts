@@ -79,7 +79,7 @@ const MODELS: Readonly<Record<string, Vocabulary["model"]>> = {
 const SPECIAL_BYTES_MAX = 512;
 const TOKEN_BYTES_MAX = 2048;
 
-/** Reads `tokenizer.ggml.*`; an InputError says what does not fit together. */
+/** Reads `tokenizer.ggml.*`, into memory some of which is borrowed; an InputError says what does not fit together. */
 export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
   const model = readModel(metadata);
   const texts = metadata.stringList("tokenizer.ggml.tokens");
@@ -118,6 +118,7 @@ export function vocabularyFromGguf(metadata: Metadata): Vocabulary {
     unknown,
   };
   checkSettings(metadata, wordpiece, (rule) => problem(metadata, rule));
+  index.release();
   return vocabulary;
 }
 
@@ -211,8 +212,14 @@ function mergesOf(
     problem(metadata, `merge ${rank} ${name(lines, rank)} ${rule}`),
   );
   const twins = mergeTwins(merges);
-  if (!twins) return merges.filter((_, at) => types[merges[at - (at % 3) + 2]] !== TYPE_CONTROL);
-  throw problem(metadata, `merges ${twins[0]} and ${twins[1]} are both ${name(lines, twins[1])}`);
+  if (twins) throw problem(metadata, `merges ${twins[0]} and ${twins[1]} are both ${name(lines, twins[1])}`);
+  let kept = 0;
+  for (let at = 0; at < merges.length; at += 3) {
+    if (types[merges[at + 2]] === TYPE_CONTROL) continue;
+    merges.copyWithin(kept, at, at + 3);
+    kept += 3;
+  }
+  return merges.subarray(0, kept);
 }
 
 /** Bytes that a byte-level vocabulary may lack: SmolLM2 lacks some controls and bytes that begin no or very rare characters. */
