@@ -130,7 +130,7 @@ async function measure(
   const process = processMemory(program, { header: file.gguf });
   file.gguf.metadata.forgetArrays("tokenizer.ggml.");
   collectGarbage();
-  const scorer = await Scorer.open(setup(sizes));
+  const scorer = await Scorer.open(setup(sizes), program);
   const progress = progressBar("perplexity", tokens.length - 1);
   try {
     await loadWeights(scorer.engine, file.config, file.gguf);
@@ -177,6 +177,9 @@ function page(rows: ReturnType<typeof report>): string {
     ["bits a byte", rows.bits_per_byte.toFixed(4)],
     ["text", `${grouped(tokens)} tokens predicted, ${grouped(bytes)} bytes of them`],
     ["windows", `${settings.nCtx} tokens, ${settings.stride} of them new`],
-    ["time", `${duration(seconds)}, ${figures(tokens / seconds)} tok/s ${dim(`in ${formatBytes(process.total)}`)}`],
+    [
+      "time",
+      `${duration(seconds)}, ${figures(tokens / seconds)} tok/s ${dim(`in ${formatBytes(process.total)}`)}`,
+    ],
   ]);
 }

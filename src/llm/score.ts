@@ -68,11 +68,8 @@ export class Scorer {
   }
 
   /** A scorer whose weights and adapters are still to be filled. */
-  static async open(setup: ScorerSetup): Promise<Scorer> {
-    return new Scorer(
-      await Engine.open(compileScoring(setup), { inProcess: setup.inProcess }),
-      setup.context,
-    );
+  static async open(setup: ScorerSetup, program = compileScoring(setup)): Promise<Scorer> {
+    return new Scorer(await Engine.open(program, { inProcess: setup.inProcess }), setup.context);
   }
 
   /** Σ log p of the continuation, in nats, for each. */

@@ -35,13 +35,19 @@ describe("every page is at most 100 columns wide", () => {
   });
 });
 
-test("memory adds up, and is what generate allocates", async () => {
-  const { memory } = await document("--n-ctx", "9");
+test("memory adds up, the plan's and the process's, and is what generate allocates", async () => {
+  const { memory, process } = await document("--n-ctx", "9");
   const { total, ...parts } = memory as Record<string, number>;
   const sum = Object.values(parts).reduce((a, b) => a + b, 0);
   expect(total).toBe(Math.ceil(sum / 65536) * 65536);
   const { stdout } = await edgewise(["generate", "-m", model, "-n", "2", "--n-ctx", "9", "--json"]);
   expect(JSON.parse(stdout).memory).toEqual(memory);
+  const { measured_peak, ...predicted } = JSON.parse(stdout).process;
+  expect(predicted).toEqual(process);
+  const { total: all, ...shares } = process as Record<string, number>;
+  expect(shares.wasm).toBe(total);
+  expect(Object.values(shares).reduce((a, b) => a + b, 0)).toBe(all);
+  expect(measured_peak).toBeLessThan(all);
 });
 
 test("KV cache: kind, type, rows and bytes, within the state", async () => {
@@ -138,6 +144,6 @@ test("the context that is said to fit does, and a step more does not", async () 
   const fit = (fits as { limit: number; cache_type: string; n_ctx: number; total: number }[])[0];
   expect(settings.cache_type).toBe(fit.cache_type);
   expect(fit.total).toBeLessThanOrEqual(fit.limit);
-  const { memory } = await document("--n-ctx", String(fit.n_ctx));
-  expect((memory as { total: number }).total).toBe(fit.total);
+  const { process } = await document("--n-ctx", String(fit.n_ctx));
+  expect((process as { total: number }).total).toBe(fit.total);
 });

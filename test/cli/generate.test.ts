@@ -31,7 +31,7 @@ describe.skipIf(!stories)("stories260K (skipped without ../shared/data)", () => 
       "Once upon a time",
     );
     expect(stdout).toMatch(/^Once upon a time, there was a little girl named Lily\. .*\n$/);
-    expect(stderr).toMatch(/load .*, first token after .*, memory 2\.\d\d MiB\n/);
+    expect(stderr).toMatch(/load .*, first token after .*, memory \d+\.\d\d MiB \(plan 2\.\d\d MiB\)\n/);
     expect(stderr).toMatch(/prompt 5 tokens at \d+ tok\/s, generated 20 at \d+ tok\/s \(length reached\)/);
   });
 });
@@ -114,14 +114,16 @@ describe("a memory limit that is too small", () => {
 
   test("is refused with every part and a remedy that helps", async () => {
     const wide = ["--n-ctx", "20000", "--n-batch", "4096"];
-    const { code, stdout, stderr } = await limited("6MiB", ...wide);
+    const { stdout: least } = await edgewise(["generate", "-m", model, "-n", "2", "--json"]);
+    const limit = String(JSON.parse(least).process.total + 5 * 2 ** 20);
+    const { code, stdout, stderr } = await limited(limit, ...wide);
     expect(code).toBe(1);
     expect(stdout).toBe("");
-    for (const part of ["constants", "state", "arena", "scratch", "io", "plans"])
-      expect(stderr).toContain(part);
-    expect(stderr).toMatch(/but the limit is 6\.00 MiB; try /);
+    const parts = ["constants", "state", "arena", "scratch", "io", "plans", "runtime", "workers", "heap"];
+    for (const part of [...parts, "vocabulary", "buffers"]) expect(stderr).toContain(part);
+    expect(stderr).toMatch(/but the limit is \d+\.\d\d MiB; try /);
     const remedy = /try (.*) \(/.exec(stderr)![1].split(" ");
-    expect((await limited("6MiB", ...wide, ...remedy)).code).toBe(0);
+    expect((await limited(limit, ...wide, ...remedy)).code).toBe(0);
   });
 
   test("that nothing can meet says how near the smallest setting comes", async () => {
@@ -132,7 +134,7 @@ describe("a memory limit that is too small", () => {
 
   test("is met to the byte", async () => {
     const { stdout } = await edgewise(["generate", "-m", model, "-n", "2", "--json"]);
-    const { total } = JSON.parse(stdout).memory;
+    const { total } = JSON.parse(stdout).process;
     expect((await limited(String(total))).code).toBe(0);
     expect((await limited(String(total - 1))).code).toBe(1);
   });

@@ -19,7 +19,7 @@ async function useModel(): Promise<unknown> {
     const file = await openModel(changed);
     try {
       const tokenizer = Tokenizer.fromGguf(file.gguf.metadata);
-      const generator = await Generator.open(file, { inProcess: true, memoryLimit: 2 ** 24 });
+      const generator = await Generator.open(file, { inProcess: true, memoryLimit: 2 ** 27 });
       const token = await generator.feed(tokenizer.encode("The dog", { bos: true }));
       tokenizer.decode([token]);
       await generator.close();

@@ -1,39 +1,59 @@
-/** A fresh process needs what the plan says and one constant more, whatever the model. */
+/** What is predicted of a process holds for fresh ones: a slice of `npm run bench:memory`, which runs each use twenty times. */
 import { execFileSync } from "node:child_process";
 import path from "node:path";
 import { expect, test } from "vitest";
+import type { Job, Peak } from "../../bench/memory_process.ts";
+import { asset, packageRoot } from "../../src/engine/host/assets.ts";
+import { nodeConstants } from "../../src/llm/memory/node_constants.ts";
 import { cachedModel } from "../shared.ts";
-import { goldenDirectory } from "./golden.ts";
 
-/**
- * Node itself, the worker, the wasm's machine code and the JavaScript heap: 65 to 92 MiB were measured, the most with Gemma, whose header
- * alone has 262,144 tokens.
- */
-const CONSTANT = 104 * 2 ** 20;
+/** Constants were measured there, for these versions. */
+const measured =
+  process.platform === "linux" &&
+  process.arch === "x64" &&
+  Number.parseInt(process.versions.node, 10) in nodeConstants;
+const ERROR_MAX = 0.1;
 
-async function measure(mode: string, file: string, rows: number): Promise<void> {
-  const script = path.join(import.meta.dirname, "peak_memory.mjs");
-  const output = execFileSync(process.execPath, [script, mode, file, String(rows)], { encoding: "utf8" });
-  const { planned, peak } = JSON.parse(output) as { planned: number; peak: number };
-  const mebibytes = [planned, peak - planned].map((bytes) => (bytes / 2 ** 20).toFixed(1));
-  console.log(
-    `${mode} ${path.basename(file)}, ${rows} rows: planned ${mebibytes[0]} MiB, ${mebibytes[1]} MiB more`,
-  );
-  expect(peak).toBeGreaterThan(planned);
-  expect(peak - planned).toBeLessThan(CONSTANT);
+function run(job: Job): Peak {
+  const args = [asset("bench/memory_process.js"), JSON.stringify(job)];
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" }));
 }
 
-test.each([
-  ["generate", "tied", 32],
-  ["generate", "untied", 8192],
-  ["train", "tied", 32],
-  ["train", "tied", 16384],
-  ["train", "untied", 65536],
-])("%s %s, %i rows", (mode, model, rows) => measure(mode, path.join(goldenDirectory, `${model}.gguf`), rows));
+function check(model: string, mode: Job["mode"], library = false): void {
+  const job = { mode, model, context: 256, threads: 1, library };
+  const { predicted } = run({ ...job, mode: mode === "train" || mode === "score" ? mode : "generate" });
+  const { plan, peak } = run({ ...job, limit: predicted.total });
+  const mebibytes = [plan, predicted.total, peak].map((bytes) => (bytes / 2 ** 20).toFixed(1));
+  console.log(`${mode} ${path.basename(model)}: plan, predicted, peak MiB: ${mebibytes.join(", ")}`);
+  expect(peak).toBeLessThanOrEqual(predicted.total);
+  expect(predicted.total / peak - 1).toBeLessThan(ERROR_MAX);
+}
+
+const box = (name: string) => path.join(packageRoot(), "models", `edgewise-${name}.gguf`);
+
+test.skipIf(!measured).each([
+  ["generate", "s"],
+  ["score", "m"],
+  ["train", "m"],
+] as const)("%s with edgewise-%s", (mode, name) => check(box(name), mode), 120_000);
+
+test.skipIf(!measured)(
+  "a program that leaves its heap as it is",
+  () => check(box("m"), "train", true),
+  120_000,
+);
 
 for (const name of ["SmolLM2-135M-Instruct.Q4_1.gguf", "gemma-3-270m-q4_k_m.gguf"]) {
   const model = cachedModel(name);
-  test.skipIf(model === undefined)(`generate ${name} (needs the model cache)`, () =>
-    measure("generate", model!, 128),
+  test.skipIf(!measured || model === undefined)(
+    `generate with ${name} (needs the model cache)`,
+    () => check(model!, "generate"),
+    120_000,
   );
 }
+
+test("what a limit does not allow is refused before it is allocated", () => {
+  const job = { mode: "generate", model: box("s"), context: 256, threads: 1 } as const;
+  const { predicted } = run(job);
+  expect(() => run({ ...job, limit: predicted.total - 1 })).toThrow(/process: needs .* but the limit is/);
+});

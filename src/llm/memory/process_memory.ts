@@ -43,6 +43,8 @@ export interface ProcessSetup {
 const KIB = 1024;
 /** Rows are read, reordered and encoded in memory of this size each. */
 const BUFFERS = 3;
+/** What the allocator keeps of memory that was given back. */
+const KEPT = 1.25;
 
 /** Memory of a fresh process that holds these programs at the same time. */
 export function processMemory(
@@ -85,7 +87,7 @@ function vocabularyBytes(metadata: Metadata): number {
   const texts = metadata.stringList(arrays[0]).bytes.length;
   const pieces = merges ? 0 : 4 * tableSize(tokens);
   const section = RECORD_BYTES * tokens + texts + pieces + MERGE_BYTES * tableSize(merges);
-  return section + sum(arrays, (key) => metadata.arrayBytes(key));
+  return Math.ceil(KEPT * (section + sum(arrays, (key) => metadata.arrayBytes(key))));
 }
 
 function sum<T>(list: readonly T[], of: (each: T) => number): number {

@@ -84,10 +84,10 @@ export class Trainer {
   }
 
   /** A trainer whose weights and parameters are still to be filled. */
-  static async open(setup: TrainerSetup): Promise<Trainer> {
+  static async open(setup: TrainerSetup, program = compileTraining(setup)): Promise<Trainer> {
     if (setup.sideBySide && setup.options.maxNorm !== 0)
       throw new InputError(`train: adapters side by side need maxNorm 0, not ${setup.options.maxNorm}`);
-    const engine = await Engine.open(compileTraining(setup), { inProcess: setup.inProcess });
+    const engine = await Engine.open(program, { inProcess: setup.inProcess });
     const trainer = new Trainer(engine, setup);
     trainer.restart();
     return trainer;
