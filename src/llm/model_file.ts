@@ -1,3 +1,4 @@
+import { checkPlatform } from "../engine/host/features.ts";
 import { InputError } from "../errors.ts";
 import { modelPathOf } from "./files/cached_models.ts";
 import { type Gguf, readGguf } from "./files/gguf.ts";
@@ -26,6 +27,7 @@ export async function openModel(path: string): Promise<ModelFile> {
 
 /** A model of bytes that are open already; the source stays the caller's to close. */
 export async function modelOf(source: FileSource): Promise<ModelFile> {
+  checkPlatform();
   const gguf = await readGguf(source);
   const config = await readConfig(gguf);
   checkVocabulary(gguf, config);

@@ -1,6 +1,6 @@
 /** What runs plans: memory and threads for the wasm. */
 import type { ControlBlock, ControlSetup, Slots } from "./control.ts";
-import { features } from "./features.ts";
+import { checkPlatform, features } from "./features.ts";
 import { InProcessHost } from "./in_process.ts";
 import { WorkerHost } from "./node.ts";
 
@@ -41,6 +41,7 @@ export interface HostOptions {
 
 /** A host with memory allocated and all threads waiting. */
 export async function createHost({ bytes, threads = 1, inProcess = false }: HostOptions): Promise<Host> {
+  checkPlatform();
   const { simd, threads: canShare } = features();
   if (!simd) throw new Error("host: this engine has no WebAssembly SIMD (Node 16.4 and later have it)");
   if (inProcess) {

@@ -51,7 +51,10 @@ export class WorkerHost implements Host {
   }
 
   private spawn(data: ThreadData): Worker {
-    const worker = new Worker(asset("src/engine/host/worker.js"), { workerData: data });
+    const worker = new Worker(asset("src/engine/host/worker.js"), {
+      workerData: data,
+      execArgv: [], // options of the main thread, such as --input-type, are not meant for it
+    });
     worker.on("message", (message: Answer | Trap) => this.receive(message));
     worker.on("error", (error) => this.end(new Error(`host: thread ${data.thread} died: ${error.message}`)));
     worker.on("exit", () => this.end(new Error(`host: thread ${data.thread} has ended`)));

@@ -21,6 +21,7 @@ import {
   V_RECORDS,
 } from "../../../kernels/session/vocabulary.ts";
 import { asset } from "../../engine/host/assets.ts";
+import { checkPlatform } from "../../engine/host/features.ts";
 import { InputError } from "../../errors.ts";
 import { giveBack } from "../files/borrowed.ts";
 import type { Metadata } from "../files/metadata.ts";
@@ -99,6 +100,7 @@ export class Tokenizer {
   readonly #records: number;
 
   constructor(vocabulary: Vocabulary) {
+    checkPlatform();
     this.#addBos = vocabulary.addBos;
     this.#addEos = vocabulary.addEos;
     this.vocabularySize = vocabulary.tokens.length;
