@@ -1,9 +1,9 @@
 /**
- * Everything too long for `.ci/run`, some half an hour on two cores: `npm run nightly [-- --processes N]`. Leaves bench/results/nightly.md,
- * which says what was run, of which commit, and when. Exit code 1 where anything went wrong.
+ * Everything too long for `.ci/run`, some half an hour on two cores: `npm run nightly [-- --processes N] [--steps 1,4]`. Each step leaves its
+ * row in bench/results/nightly.md as it ends: what was run, of which commit, and when. Exit code 1 where anything went wrong.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -23,7 +23,9 @@ interface Outcome {
 }
 
 const root = packageRoot();
-const { values } = parseArgs({ options: { processes: { type: "string", default: "2000" } } });
+const { values } = parseArgs({
+  options: { processes: { type: "string", default: "2000" }, steps: { type: "string", default: "" } },
+});
 const most = Number(values.processes);
 
 function fresh(node: string, threads: number, baseline: boolean, processes: number): Step {
@@ -75,20 +77,41 @@ const steps = [
 ];
 
 const git = (...args: string[]) => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
-const rows: string[] = [];
-for (const [i, step] of steps.entries()) {
-  process.stderr.write(`${i + 1} of ${steps.length}: ${step.name}\n`);
+const commit = `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain", "src", "kernels") ? " with changes" : ""}`;
+const machine = `${os.cpus()[0].model.trim()}, ${os.availableParallelism()} cores`;
+const summary = path.join(root, "bench", "results", "nightly.md");
+const HEAD = `# The long tests: the last run of each
+
+Made by \`npm run nightly\`.
+
+| what | | found | commit | date | machine |
+|---|---|---|---|---|---|
+`;
+
+/** Rows of the summary by their first column. */
+function rowsSoFar(): Map<string, string> {
+  if (!existsSync(summary)) return new Map();
+  const rows = readFileSync(summary, "utf8").slice(HEAD.length).trim().split("\n");
+  return new Map(rows.map((row) => [row.split(" | ")[0].slice(2), row]));
+}
+
+const chosen = values.steps ? values.steps.split(",").map(Number) : steps.map((_, i) => i + 1);
+for (const number of chosen) {
+  const step = steps[number - 1];
+  if (!step) throw new RangeError(`nightly: step ${number}; there are 1 … ${steps.length}`);
+  process.stderr.write(`${number} of ${steps.length}: ${step.name}\n`);
   const { isRight, words } = await step.run();
   process.stderr.write(`  ${isRight ? "right" : "WRONG"}: ${words}\n`);
   if (!isRight) process.exitCode = 1;
-  rows.push(`| ${step.name} | ${isRight ? "right" : "**wrong**"} | ${words} |`);
+  const cells = [
+    step.name,
+    isRight ? "right" : "**wrong**",
+    words,
+    commit,
+    new Date().toISOString().slice(0, 10),
+    machine,
+  ];
+  const rows = rowsSoFar().set(step.name, `| ${cells.join(" | ")} |`);
+  const known = steps.map(({ name }) => rows.get(name)).filter((row) => row !== undefined);
+  writeFileSync(summary, `${HEAD}${known.join("\n")}\n`);
 }
-const summary = `# The long tests, last run
-
-Commit ${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain", "src", "kernels") ? " with changes" : ""}, ${new Date().toISOString().slice(0, 10)}, ${os.cpus()[0].model}, ${os.availableParallelism()} cores. Made by \`npm run nightly\`.
-
-| | | |
-|---|---|---|
-${rows.join("\n")}
-`;
-writeFileSync(path.join(root, "bench", "results", "nightly.md"), summary);
