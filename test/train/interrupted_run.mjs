@@ -1,7 +1,7 @@
 /**
  * A training run as a process of its own, from the built package, to be killed: interrupted_run.mjs MODEL CHECKPOINT STEPS [WRITE]
  *
- * Goes on from the checkpoint if there is one, saves after every step and prints a line "step loss" for each. With WRITE it kills itself
+ * Goes on from the checkpoint if there is one, prints a line "step loss" for every step and saves after it. With WRITE it kills itself
  * before the WRITE-th write to a file: in the middle of a checkpoint.
  */
 import { existsSync } from "node:fs";
@@ -27,8 +27,9 @@ while (trainer.step < Number(steps)) {
   const batch = batchOf(seen, file.config.vocabulary);
   const { loss } = await trainer.update([batch], learningRate(trainer.step + 1));
   seen += batch.length;
-  await saveCheckpoint(checkpoint, trainer, { options, position: { seen } });
+  // first: a step that was saved but not told would be missing, one that was told but not saved is told again
   console.log(`${trainer.step} ${loss}`);
+  await saveCheckpoint(checkpoint, trainer, { options, position: { seen } });
 }
 
 async function dieAtWrite(count) {
