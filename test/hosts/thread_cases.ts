@@ -195,7 +195,8 @@ export function threadCases(): void {
       host.control.setSlots({ rows: 65 }); // misuse: while threads are at work
       seen.add(await run);
     }
-    for (const message of seen) expect(message).toMatch(/^done$|slot rows|beyond|kernel needs more/);
+    // a kernel may see the change as well; nothing traps
+    for (const message of seen) expect(message).toMatch(/^done$|\(value \d+, limit \d+\)$/);
     expect(await outcome(host.run(made.plans[0], 0, 9, { slots: { rows: 64 } }))).toBe("done");
   });
 
